@@ -1,0 +1,179 @@
+import { ExitCode, Failure } from '../failure.js';
+import { IncompleteJson, InvalidJson, JsonReader } from '../memory/json.js';
+import { isMap, type GraphNode, type GraphRelationship, type Value, type ValueMap } from '../memory/values.js';
+
+const OPEN_BRACE = 123;
+const CLOSE_BRACE = 125;
+const OPEN_BRACKET = 91;
+const CLOSE_BRACKET = 93;
+const COMMA = 44;
+const COLON = 58;
+
+/** One member of a backup file's outer object: a list's records a chunk at a time, or a whole small value. */
+export type FilePart =
+  | { kind: 'records'; list: string; records: Value[] }
+  | { kind: 'field'; name: string; value: Value };
+
+/**
+ * Walks a backup file of AutoMem's format (one JSON object whose large members are lists) without holding it: each
+ * yield is at most what one chunk of bytes completed.
+ *
+ * @param lists names of the members to deliver record by record; every other member is delivered whole.
+ * @throws Failure `backup-not-json` or `backup-truncated`, naming the file and the byte of JSON reached.
+ */
+export async function* readBackupFile(
+  file: string,
+  chunks: AsyncIterable<Buffer>,
+  lists: ReadonlySet<string>,
+): AsyncGenerator<FilePart> {
+  const decoder = new TextDecoder('utf-8', { fatal: false });
+  const walker = new FileWalker(file, lists);
+  for await (const chunk of chunks) {
+    yield* walker.feed(decoder.decode(chunk, { stream: true }), false);
+  }
+  yield* walker.feed(decoder.decode(), true);
+  walker.finish();
+}
+
+type Place = 'start' | 'member' | 'records' | 'end';
+
+class FileWalker {
+  private place: Place = 'start';
+  private list = '';
+  private rest = '';
+  /** Characters consumed before `rest`. AutoMem's files are ASCII, so they are bytes too. */
+  private consumed = 0;
+  private waitFor = 0;
+
+  constructor(
+    private readonly file: string,
+    private readonly lists: ReadonlySet<string>,
+  ) {}
+
+  *feed(text: string, last: boolean): Generator<FilePart> {
+    this.rest = this.rest === '' ? text : this.rest + text;
+    // A record larger than a chunk is not tried again until there is much more of it.
+    if (this.rest.length < this.waitFor && !last) return;
+    const reader = new JsonReader(this.rest, last);
+    let mark = 0;
+    let records: Value[] = [];
+    try {
+      for (;;) {
+        const done = this.step(reader, records);
+        mark = reader.pos;
+        if (done === null) continue;
+        if (records.length > 0) yield { kind: 'records', list: this.list, records };
+        records = [];
+        if (done === 'end') break;
+        if (done !== 'list') yield done;
+      }
+    } catch (error) {
+      if (!(error instanceof IncompleteJson)) throw this.explain(error);
+    }
+    if (records.length > 0) yield { kind: 'records', list: this.list, records };
+    this.consumed += mark;
+    this.rest = this.rest.slice(mark);
+    this.waitFor = this.rest.length > 1024 * 1024 ? this.rest.length * 2 : 0;
+  }
+
+  /** Reads one record or member; says what completed: nothing yet, a list, a field, or the file. */
+  private step(reader: JsonReader, records: Value[]): FilePart | 'list' | 'end' | null {
+    switch (this.place) {
+      case 'start':
+        reader.expect(OPEN_BRACE);
+        this.place = 'member';
+        return null;
+      case 'records':
+        return this.record(reader, records);
+      case 'member':
+        return this.member(reader);
+      case 'end':
+        if (!reader.atEnd()) throw new InvalidJson('something follows the object', reader.pos);
+        return 'end';
+    }
+  }
+
+  private record(reader: JsonReader, records: Value[]): 'list' | null {
+    const char = reader.peek();
+    if (char === CLOSE_BRACKET) {
+      reader.pos++;
+      this.place = 'member';
+      return 'list';
+    }
+    if (char === COMMA) reader.pos++;
+    const record = reader.value();
+    // Counted only once what follows is in sight, so that a number at the edge of a chunk is never cut in two.
+    reader.peek();
+    records.push(record);
+    return null;
+  }
+
+  private member(reader: JsonReader): FilePart | 'end' | null {
+    const char = reader.peek();
+    if (char === CLOSE_BRACE) {
+      reader.pos++;
+      this.place = 'end';
+      return null;
+    }
+    if (char === COMMA) reader.pos++;
+    reader.peek();
+    const name = reader.string();
+    reader.expect(COLON);
+    if (this.lists.has(name) && reader.peek() === OPEN_BRACKET) {
+      reader.pos++;
+      this.list = name;
+      this.place = 'records';
+      return null;
+    }
+    return { kind: 'field', name, value: reader.value() };
+  }
+
+  finish(): void {
+    if (this.place !== 'end') {
+      throw this.failure('backup-truncated', `the JSON ends inside ${this.list === '' ? 'the object' : `"${this.list}"`}`);
+    }
+  }
+
+  private explain(error: unknown): unknown {
+    if (!(error instanceof InvalidJson)) return error;
+    return this.failure('backup-not-json', error.message.replace(/ at character \d+$/, ''), error.offset);
+  }
+
+  private failure(code: string, reason: string, offset = this.rest.length): Failure {
+    return new Failure({
+      operation: 'read the backup',
+      subject: this.file,
+      reason: `${reason}, at byte ${this.consumed + offset} of the uncompressed JSON`,
+      hint: 'Use an older backup with --backup TIMESTAMP, or go on without one with --backup none.',
+      exitCode: ExitCode.nothingToRecoverFrom,
+      code,
+    });
+  }
+}
+
+/** A record that is not what the format says, with what is wrong about it. */
+export interface BadRecord {
+  reason: string;
+  record: Value;
+}
+
+export function asNode(record: Value): GraphNode | BadRecord {
+  if (!isMap(record)) return { reason: 'a node is not an object', record };
+  const { id, labels, properties } = record;
+  if (typeof id !== 'number' || !Number.isInteger(id) || id < 0) return { reason: 'a node has no internal id', record };
+  if (!isLabels(labels)) return { reason: 'the labels of a node are not a list of texts', record };
+  if (!isMap(properties)) return { reason: 'a node has no properties object', record };
+  return { internalId: id, labels, properties };
+}
+
+function isLabels(value: Value | undefined): value is string[] {
+  return Array.isArray(value) && value.every((label) => typeof label === 'string');
+}
+
+export function asRelationship(record: Value): GraphRelationship | BadRecord {
+  if (!isMap(record)) return { reason: 'a relationship is not an object', record };
+  const { source_id: source, target_id: target, type, properties } = record;
+  if (typeof source !== 'number' || typeof target !== 'number') return { reason: 'a relationship lacks an end', record };
+  if (typeof type !== 'string' || type === '') return { reason: 'a relationship has no type', record };
+  return { source, target, type, properties: isMap(properties) ? properties : ({} satisfies ValueMap) };
+}

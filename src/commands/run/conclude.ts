@@ -1,0 +1,130 @@
+import type { Assessment } from '../../assess/types.js';
+import { ExitCode, Failure, Interrupted } from '../../failure.js';
+import type { CheckResult, ComparisonResult, Objective, Outcome, Summary } from '../../recovery/events.js';
+import type { RunContext } from '../../recovery/machine.js';
+import type { RebuildWork } from '../../steps/step.js';
+import { isPass } from '../../validation/validate.js';
+
+/** What a run came to, before it is put into the summary. */
+export interface Conclusion {
+  outcome: Outcome;
+  exitCode: ExitCode;
+  failure: Failure | null;
+}
+
+export interface RunFacts {
+  command: string;
+  run: string;
+  seconds: number;
+  rtoSeconds: number;
+  rpoSeconds: number;
+  salvaged: number;
+  quarantined: number;
+  work: RebuildWork;
+  comparison?: ComparisonResult;
+}
+
+/** The one place where a run becomes an exit code. */
+export function conclude(context: RunContext, facts: RunFacts): Conclusion {
+  if (context.failure instanceof Interrupted || (context.interrupted && !context.executed)) {
+    return { outcome: 'interrupted', exitCode: ExitCode.interrupted, failure: null };
+  }
+  if (context.failure !== null) return failed(context.failure);
+  if (context.cancelled) return { outcome: 'cancelled', exitCode: ExitCode.interrupted, failure: null };
+  if (facts.command === 'assess') return assessed(context.assessment);
+  if (context.dryRun) return { outcome: 'dry-run', exitCode: ExitCode.done, failure: null };
+  return validated(context, facts);
+}
+
+function failed(error: unknown): Conclusion {
+  if (!(error instanceof Failure)) throw error;
+  return { outcome: 'failed', exitCode: error.exitCode, failure: error };
+}
+
+function assessed(assessment: Assessment | null): Conclusion {
+  const states = [assessment?.graph.state, assessment?.vectors.state];
+  const exitCode = states.includes('unreachable')
+    ? ExitCode.unreachable
+    : states.every((state) => state === 'intact')
+      ? ExitCode.done
+      : ExitCode.notAsItShouldBe;
+  return { outcome: 'assessed', exitCode, failure: null };
+}
+
+function validated(context: RunContext, facts: RunFacts): Conclusion {
+  const hasLosses = facts.quarantined > 0 || facts.work.losses.length > 0;
+  const done = context.executed ? (hasLosses ? 'recovered-with-losses' : 'recovered') : 'validated';
+  if (!isPass(context.checks) || facts.comparison?.equal === false) {
+    const away = context.checks.some(({ step, status }) => step === 1 && status === 'fail');
+    const exitCode = away && !context.executed ? ExitCode.unreachable : ExitCode.notAsItShouldBe;
+    return { outcome: 'validation-failed', exitCode, failure: null };
+  }
+  if (context.executed && hasLosses) return { outcome: done, exitCode: ExitCode.notAsItShouldBe, failure: null };
+  const missed = context.executed && [rto(facts), rpo(context, facts)].some((objective) => objective.met === false);
+  return { outcome: done, exitCode: missed ? ExitCode.objectiveMissed : ExitCode.done, failure: null };
+}
+
+function rto(facts: RunFacts): Objective {
+  const measuredSeconds = round(facts.seconds);
+  return { objectiveSeconds: facts.rtoSeconds, measuredSeconds, met: measuredSeconds <= facts.rtoSeconds };
+}
+
+/**
+ * The time for which data may be lost: from the backup to the newest memory that it does not hold as it is now. Memories
+ * themselves come from their payloads; what such a memory had besides may be gone. Without a backup it cannot be told.
+ */
+function rpo(context: RunContext, facts: RunFacts): Objective {
+  const backup = context.assessment?.backups.newest ?? null;
+  const { newestUnbacked } = facts.work;
+  let measuredSeconds: number | null = null;
+  if (newestUnbacked === null) measuredSeconds = 0;
+  else if (backup !== null) {
+    measuredSeconds = Math.max(0, Math.round((Date.parse(newestUnbacked) - Date.parse(backup.takenAt)) / 1000));
+  }
+  const met = measuredSeconds === null ? null : measuredSeconds <= facts.rpoSeconds;
+  return { objectiveSeconds: facts.rpoSeconds, measuredSeconds, met };
+}
+
+export function summarize(
+  context: RunContext,
+  facts: RunFacts,
+  { outcome, exitCode, failure }: Conclusion,
+  files: Record<string, string>,
+): Summary {
+  const { assessment, executed } = context;
+  return {
+    type: 'summary',
+    command: facts.command,
+    run: facts.run,
+    outcome,
+    exitCode,
+    plan: context.chosen?.name ?? null,
+    assessment: assessment === null ? null : summarizeAssessment(assessment),
+    validation: context.checks.map(plainCheck),
+    restored: executed ? facts.work.restored : { memories: 0, nodes: 0, relationships: 0, vectors: 0 },
+    salvaged: facts.salvaged,
+    quarantined: facts.quarantined,
+    rto: executed ? rto(facts) : null,
+    rpo: executed ? rpo(context, facts) : null,
+    files,
+    losses: facts.work.losses,
+    ...(facts.comparison === undefined ? {} : { comparison: facts.comparison }),
+    ...(failure === null ? {} : { failure: { code: failure.code, message: failure.message, hint: failure.hint } }),
+  };
+}
+
+function plainCheck({ step, name, status, expected, actual }: CheckResult): Summary['validation'][number] {
+  return { step, name, status, expected, actual };
+}
+
+function summarizeAssessment({ graph, vectors, backups }: Assessment): NonNullable<Summary['assessment']> {
+  return {
+    graph: { state: graph.state, memories: graph.memories, nodes: graph.nodes, relationships: graph.relationships },
+    vectors: { state: vectors.state, points: vectors.points, size: vectors.size, distance: vectors.distance },
+    backups: { state: backups.state, newest: backups.newest?.timestamp ?? null, pairs: backups.pairs.length },
+  };
+}
+
+function round(seconds: number): number {
+  return Math.round(seconds * 1000) / 1000;
+}

@@ -1,0 +1,76 @@
+import type { Assessment, Unreachable } from '../../assess/types.js';
+import { ExitCode, Failure } from '../../failure.js';
+import type { PlanOption } from '../../plans/types.js';
+import type { RunContext } from '../../recovery/machine.js';
+
+/** Why the run stops without a plan, with what to do instead. */
+export function noPlanFailure({ plan, options, assessment }: RunContext): Failure {
+  const away = assessment === null ? null : firstUnreachable(assessment);
+  if (away !== null) return unreachableFailure(away);
+  if (plan === null) return nothingApplies(options);
+  const option = options.find(({ name }) => name === plan);
+  if (option === undefined) {
+    return new Failure({
+      operation: 'run the plan',
+      subject: plan,
+      reason: 'there is no plan of that name',
+      hint: `The plans are: ${options.map(({ name }) => name).join(', ')}.`,
+      exitCode: ExitCode.usage,
+      code: 'plan-unknown',
+    });
+  }
+  const isNeeded = assessment?.graph.state !== 'intact';
+  return new Failure({
+    operation: 'run the plan',
+    subject: plan,
+    reason: option.reason,
+    hint: `Plans that apply: ${applying(options)}. See all with: lifeboat recover --dry-run`,
+    exitCode: isNeeded ? ExitCode.nothingToRecoverFrom : ExitCode.usage,
+    code: 'plan-not-applicable',
+  });
+}
+
+function nothingApplies(options: readonly PlanOption[]): Failure {
+  return new Failure({
+    operation: 'choose a recovery plan',
+    subject: 'what the assessment found',
+    reason: options.map(({ name, reason }) => `${name}: ${reason}`).join('; '),
+    hint: 'Nothing was changed. If there are backups elsewhere, point AUTOMEM_BACKUP_DIR at them and run the command again.',
+    exitCode: ExitCode.nothingToRecoverFrom,
+    code: 'no-plan-applies',
+  });
+}
+
+function firstUnreachable({ graph, vectors }: Assessment): { store: string; why: Unreachable } | null {
+  if (graph.unreachable !== undefined) return { store: `the graph server at ${graph.address}`, why: graph.unreachable };
+  if (vectors.unreachable !== undefined) return { store: `Qdrant at ${vectors.address}`, why: vectors.unreachable };
+  return null;
+}
+
+function unreachableFailure({ store, why }: { store: string; why: Unreachable }): Failure {
+  return new Failure({
+    operation: 'recover',
+    subject: store,
+    reason: why.message,
+    hint: `${why.hint} Nothing was changed: a store that cannot be reached is not an empty one.`,
+    exitCode: ExitCode.unreachable,
+    code: why.cause,
+  });
+}
+
+export function notConfirmedFailure({ confirm, confirmName, chosen }: RunContext): Failure {
+  const given = confirm === null ? 'no confirmation was given and there is no terminal to ask in' : `--confirm ${confirm} does not name the graph`;
+  return new Failure({
+    operation: 'change a store',
+    subject: chosen?.name ?? 'the plan',
+    reason: given,
+    hint: `To go on, add: --confirm ${confirmName}. To see what would happen: --dry-run`,
+    exitCode: ExitCode.usage,
+    code: 'not-confirmed',
+  });
+}
+
+function applying(options: readonly PlanOption[]): string {
+  const names = options.filter(({ applies }) => applies).map(({ name }) => name);
+  return names.length === 0 ? 'none' : names.join(', ');
+}

@@ -1,0 +1,280 @@
+import { createActor, fromPromise, waitFor } from 'xstate';
+import type { BackupDepth } from '../../assess/assess-backups.js';
+import { Failure, Interrupted } from '../../failure.js';
+import { rankPlans } from '../../plans/choose.js';
+import { loadPlans } from '../../plans/load.js';
+import { EventBus } from '../../recovery/event-bus.js';
+import type { ComparisonResult, RunControls, Summary } from '../../recovery/events.js';
+import { acquireLease, type Lease } from '../../recovery/lease.js';
+import { recoveryMachine, type RecoveryActor, type RunContext, type RunRequest } from '../../recovery/machine.js';
+import { newRunId, RunDirectory } from '../../recovery/run-directory.js';
+import { linesView } from '../../report/lines.js';
+import type { Settings } from '../../settings/settings.js';
+import { STEPS } from '../../steps/registry.js';
+import { emptyWork, type RebuildWork, type StepContext } from '../../steps/step.js';
+import { assessWith, type Assessed, type BackupChoice } from './assess-actor.js';
+import { conclude, summarize } from './conclude.js';
+import { checkMemory, executePlan } from './execute-actor.js';
+import { noPlanFailure, notConfirmedFailure } from './no-plan.js';
+import { PhaseClock } from './phases.js';
+import { runValidation } from './validate-actor.js';
+import { Connections } from './world.js';
+
+/** Where lifeboat.config.yaml sets none. */
+const DEFAULT_RTO_SECONDS = 15 * 60;
+const DEFAULT_RPO_SECONDS = 24 * 3600;
+
+export interface SessionOptions {
+  command: 'assess' | 'recover' | 'validate' | 'drill';
+  request: RunRequest;
+  backup: BackupChoice;
+  backupDepth: BackupDepth;
+  restoreUnmatched: boolean;
+  /** Folders with plans, the built-in one first. */
+  planFolders: readonly string[];
+  /** Whether a folder with journal and report is kept; reading commands leave no trace. */
+  keepsRecord: boolean;
+  /** Looks at the recovered graph before the run concludes: a drill compares it with the one before the damage. */
+  inspect?: () => Promise<ComparisonResult>;
+}
+
+/** One run from its request to its summary: gives the machine its actors and tells everything that happens. */
+export class RunSession {
+  readonly bus = new EventBus();
+  readonly run = newRunId(new Date());
+  private readonly work: RebuildWork = emptyWork();
+  private readonly abort = new AbortController();
+  private readonly connections: Connections;
+  private readonly phases = new PhaseClock(this.bus.emit);
+  private readonly started = performance.now();
+  private directory: RunDirectory | null = null;
+  private readonly reportLines: string[] = [];
+  private lease: Lease | null = null;
+  private found: Assessed | null = null;
+  private salvaged = 0;
+  private quarantined = 0;
+  private summary: Summary | null = null;
+  private actor: RecoveryActor | null = null;
+
+  constructor(
+    private readonly settings: Settings,
+    private readonly options: SessionOptions,
+  ) {
+    this.connections = new Connections(settings, () => {
+      const limit = this.found?.assessment.graph.queryTimeoutMs ?? 0;
+      // A server with a default limit aborts long queries; ask for more time. One without is left alone.
+      return limit > 0 ? QUERY_TIMEOUT_MS : 0;
+    });
+  }
+
+  readonly controls: RunControls = {
+    choose: (plan) => this.actor?.send({ type: 'CHOOSE', plan }),
+    confirm: (typed) => this.actor?.send({ type: 'CONFIRM', typed }),
+    back: () => this.actor?.send({ type: 'BACK' }),
+    cancel: () => this.actor?.send({ type: 'CANCEL' }),
+    interrupt: () => {
+      if (this.interruptions++ > 0) this.abort.abort(new Interrupted());
+      this.actor?.send({ type: 'INTERRUPT' });
+    },
+  };
+  private interruptions = 0;
+
+  /**
+   * Runs to the end. Expected failures are in the summary; anything thrown is a bug.
+   */
+  async execute(): Promise<Summary> {
+    try {
+      if (this.options.keepsRecord) await this.openRecord();
+      this.announce();
+      this.actor = createActor(this.machine(), { input: this.options.request });
+      this.actor.start();
+      const { context } = await waitFor(this.actor, (snapshot) => snapshot.status === 'done', { timeout: Infinity });
+      if (this.summary === null) throw context.failure;
+      return this.summary;
+    } finally {
+      await this.connections.close();
+      await this.lease?.release();
+    }
+  }
+
+  private async openRecord(): Promise<void> {
+    const directory = await RunDirectory.create(this.settings.folders.state, this.run);
+    this.directory = directory;
+    const print = linesView((line) => this.reportLines.push(line));
+    this.bus.subscribe((event) => {
+      print(event);
+      if (event.type === 'quarantine' || event.type === 'salvage' || event.type === 'step.progress') return;
+      directory.append('journal.ndjson', event);
+    });
+  }
+
+  private announce(): void {
+    this.bus.emit({
+      type: 'run.started',
+      command: this.options.command,
+      run: this.run,
+      graph: this.settings.graph.name,
+      collection: this.settings.vectors.collection,
+      dryRun: this.options.request.dryRun,
+      rtoSeconds: this.rtoSeconds,
+    });
+  }
+
+  private get rtoSeconds(): number {
+    return this.settings.objectives.rtoSeconds ?? DEFAULT_RTO_SECONDS;
+  }
+
+  private machine(): typeof recoveryMachine {
+    const { emit } = this.bus;
+    return recoveryMachine.provide({
+      actors: {
+        lease: fromPromise(async () => {
+          this.lease = await acquireLease();
+        }),
+        assess: fromPromise(() => this.assess()),
+        plan: fromPromise(() => this.plan()),
+        safeguard: fromPromise(async () => checkMemory(await this.stepContext(), this.found?.server ?? null)),
+        execute: fromPromise(async ({ input }) => {
+          this.phases.enter('execute');
+          await executePlan(input.plan, await this.stepContext(), emit, { afterStep: () => this.interruptions > 0 });
+        }),
+        validate: fromPromise(({ input }) => this.validate(input.executed)),
+        report: fromPromise(({ input }) => this.report(input.context)),
+      },
+      actions: {
+        announceChoice: ({ context }) =>
+          emit({ type: 'plan.chosen', plan: context.chosen?.name ?? '', by: context.plan === null && !context.interactive ? 'lifeboat' : 'operator' }),
+        askForName: ({ context }) => emit({ type: 'confirm.required', plan: context.chosen?.name ?? '', name: context.confirmName }),
+        acceptName: ({ context }) => emit({ type: 'confirm.accepted', plan: context.chosen?.name ?? '' }),
+        rejectName: ({ context, event }) =>
+          emit({ type: 'confirm.rejected', typed: event.type === 'CONFIRM' ? event.typed : '', name: context.confirmName }),
+        announceStop: ({ context }) =>
+          emit({ type: 'stopping', message: this.interruptions > 1 ? 'aborting now' : stopMessage(context) }),
+      },
+    });
+  }
+
+  private async assess(): Promise<Assessed['assessment']> {
+    this.phases.enter('assess');
+    this.found = await assessWith(this.settings, this.options.backup, this.options.backupDepth);
+    const { assessment } = this.found;
+    for (const finding of assessment.findings) this.bus.emit({ type: 'finding', finding });
+    this.bus.emit({ type: 'assessment', assessment });
+    return assessment;
+  }
+
+  private async plan(): Promise<ReturnType<typeof rankPlans>> {
+    this.phases.enter('plan');
+    const found = this.assessed();
+    const plans = await loadPlans(this.options.planFolders, new Set(STEPS.keys()));
+    const { graph, vectors } = found.assessment;
+    const rates = { points: vectors.readRate, nodes: graph.readRate, backupBytes: found.backupReadRate };
+    const titles = new Map([...STEPS.values()].map(({ id, title }) => [id, title]));
+    const ranked = rankPlans(plans, found.assessment, rates, titles);
+    this.bus.emit({ type: 'plans', ...ranked });
+    return ranked;
+  }
+
+  private async validate(executed: boolean): ReturnType<typeof runValidation> {
+    this.phases.enter('validate');
+    const { restored, sink } = this.work;
+    const byRelationship = Object.fromEntries([...(sink?.digests ?? [])].map(([type, { count }]) => [type, count]));
+    const expected = executed ? { ...restored, byRelationship } : null;
+    return runValidation(
+      this.settings,
+      this.connections,
+      { expected, depth: executed ? 'ids' : 'content', signal: this.abort.signal },
+      this.bus.emit,
+    );
+  }
+
+  private async report(context: RunContext): Promise<void> {
+    this.phases.enter('report');
+    const comparison = context.executed ? await this.options.inspect?.() : undefined;
+    if (comparison !== undefined) this.bus.emit({ type: 'comparison', comparison });
+    const explained = { ...context, failure: explain(context) };
+    const facts = {
+      command: this.options.command,
+      run: this.run,
+      seconds: (performance.now() - this.started) / 1000,
+      rtoSeconds: this.rtoSeconds,
+      rpoSeconds: this.settings.objectives.rpoSeconds ?? DEFAULT_RPO_SECONDS,
+      salvaged: this.salvaged,
+      quarantined: this.quarantined,
+      work: this.work,
+      ...(comparison === undefined ? {} : { comparison }),
+    };
+    const conclusion = conclude(explained, facts);
+    if (conclusion.failure !== null) {
+      const { code, message, hint, exitCode } = conclusion.failure;
+      this.bus.emit({ type: 'failure', code, message, hint, exitCode });
+    }
+    this.phases.leave();
+    const { directory } = this;
+    const files = directory === null ? {} : { ...directory.files(), report: `${directory.path}/report.txt`, summary: `${directory.path}/summary.json` };
+    const summary = summarize(explained, facts, conclusion, files);
+    this.bus.emit(summary);
+    this.summary = summary;
+    if (directory === null) return;
+    await directory.write('report.txt', `${this.reportLines.join('\n')}\n`);
+    await directory.write('summary.json', `${JSON.stringify(summary, null, 2)}\n`);
+    await directory.close();
+  }
+
+  private assessed(): Assessed {
+    if (this.found === null) throw new Error('nothing was assessed yet');
+    return this.found;
+  }
+
+  private context: Omit<StepContext, 'progress'> | null = null;
+
+  private async stepContext(): Promise<Omit<StepContext, 'progress'>> {
+    if (this.context !== null) return this.context;
+    const { assessment, archive } = this.assessed();
+    const { graph, vectors, excludedTypes } = this.settings;
+    this.context = {
+      graphName: graph.name,
+      collection: vectors.collection,
+      excludedTypes: new Set(excludedTypes),
+      graph: await this.connections.openGraph(),
+      openGraph: this.connections.openGraph,
+      vectors: this.connections.vectors(),
+      archive,
+      backup: assessment.backups.newest,
+      assessment,
+      stagingKey: `{${graph.name}}:lifeboat:${this.run}`,
+      replacedKey: `{${graph.name}}:before:${this.run}`,
+      dryRun: this.options.request.dryRun,
+      restoreUnmatched: this.options.restoreUnmatched,
+      signal: this.abort.signal,
+      notice: (message) => this.bus.emit({ type: 'notice', message }),
+      salvage: (id, field, rule) => {
+        this.salvaged++;
+        this.directory?.append('salvage.ndjson', { id, field, rule });
+        this.bus.emit({ type: 'salvage', id, field, rule });
+      },
+      quarantine: (entry) => {
+        this.quarantined++;
+        this.directory?.append('quarantine.ndjson', entry);
+        this.bus.emit({ type: 'quarantine', kind: entry.kind, id: entry.id, reason: entry.reason });
+      },
+      work: this.work,
+    };
+    return this.context;
+  }
+}
+
+const QUERY_TIMEOUT_MS = 120_000;
+
+function stopMessage(context: RunContext): string {
+  return context.chosen === null ? 'stopping' : 'stopping after this step; again to abort now';
+}
+
+/** Gives the machine's own refusals their words. */
+function explain(context: RunContext): unknown {
+  const { failure } = context;
+  if (failure === null || failure instanceof Failure || failure instanceof Interrupted) return failure;
+  if (failure instanceof Error && failure.message === 'no plan applies') return noPlanFailure(context);
+  if (failure instanceof Error && failure.message === 'not confirmed') return notConfirmedFailure(context);
+  return failure;
+}

@@ -1,0 +1,79 @@
+import { CommanderError, Command } from 'commander';
+import { addAssessCommand, addValidateCommand } from './commands/assess.js';
+import { addConfigCommand } from './commands/config.js';
+import type { CommandContext } from './commands/context.js';
+import { addDrillCommand } from './commands/drill.js';
+import { addRecoverCommand } from './commands/recover.js';
+import { addSandboxCommand } from './commands/sandbox.js';
+import { addSandboxDataCommands } from './commands/sandbox-data.js';
+import { ExitCode, Failure } from './failure.js';
+import { readPackage } from './package.js';
+
+const MINIMUM_NODE = [22, 19] as const;
+
+/** The composition root: the only reader of argv and environment, the only setter of the exit code. */
+export async function main(process: NodeJS.Process): Promise<void> {
+  if (!isNodeNewEnough(process.versions.node)) {
+    process.stderr.write(`lifeboat needs Node.js ${MINIMUM_NODE.join('.')} or newer; this is ${process.versions.node}.\n`);
+    process.exitCode = ExitCode.usage;
+    return;
+  }
+  const context = commandContext(process);
+  try {
+    await buildProgram(context).parseAsync(process.argv);
+  } catch (error) {
+    context.setExitCode(explain(error, context));
+  }
+}
+
+function isNodeNewEnough(version: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  return major > MINIMUM_NODE[0] || (major === MINIMUM_NODE[0] && minor >= MINIMUM_NODE[1]);
+}
+
+function buildProgram(context: CommandContext): Command {
+  const program = new Command('lifeboat')
+    .description('Brings an AI memory service back after its stores were damaged, and proves the result.')
+    .version(readPackage().version)
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => context.out(text), writeErr: (text) => context.err(text) })
+    .showHelpAfterError('(lifeboat --help lists the commands)');
+  addAssessCommand(program, context);
+  addRecoverCommand(program, context);
+  addValidateCommand(program, context);
+  addConfigCommand(program, context);
+  addDrillCommand(program, context);
+  addSandboxDataCommands(addSandboxCommand(program, context), context);
+  return program;
+}
+
+function commandContext(process: NodeJS.Process): CommandContext {
+  return {
+    env: process.env,
+    cwd: process.cwd(),
+    terminal: { stdin: process.stdin, stdout: process.stdout },
+    out: (text) => void process.stdout.write(text),
+    err: (text) => void process.stderr.write(text),
+    setExitCode: (code) => (process.exitCode = code),
+    onInterrupt: (listener) => {
+      process.on('SIGINT', listener).on('SIGTERM', listener);
+      return () => void process.off('SIGINT', listener).off('SIGTERM', listener);
+    },
+    setEnvironment: (variables) => void Object.assign(process.env, variables),
+  };
+}
+
+/** Prints what went wrong in words; a stack trace only on request. */
+function explain(error: unknown, context: CommandContext): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.done : ExitCode.usage;
+  if (error instanceof Failure) {
+    context.err(`${error.message}\n${error.hint}\n`);
+    return error.exitCode;
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  context.err(`This is a bug in Lifeboat: ${message}\nPlease report it with the output of: lifeboat --version\n`);
+  const wantsTrace = context.env['LIFEBOAT_STACK_TRACE'] !== undefined;
+  if (wantsTrace && error instanceof Error) context.err(`${error.stack ?? ''}\n`);
+  else context.err('Set LIFEBOAT_STACK_TRACE=1 to see where it happened.\n');
+  return ExitCode.failed;
+}

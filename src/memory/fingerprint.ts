@@ -1,0 +1,213 @@
+import { Double, isMap, numeric, type Value, type ValueMap } from './values.js';
+import { parseJson } from './json.js';
+import { isMemoryType } from './contract.js';
+
+/**
+ * The fields that both stores hold and that say whether a memory changed. Derived fields (`tag_prefixes`) and fields
+ * that AutoMem updates in the graph alone (`last_accessed`) say nothing and are left out.
+ */
+export const SHARED_FIELDS = [
+  'content', 'tags', 'importance', 'timestamp', 'type', 'confidence', 'metadata', 'updated_at',
+  'relevance_score', 'archived', 't_valid', 't_invalid',
+] as const;
+
+export type SharedField = (typeof SHARED_FIELDS)[number];
+
+/** What a payload says of a memory, small enough to keep one for each of a million points. */
+export interface Fingerprint {
+  /** 53-bit hash of the fields that the payload provides. */
+  hash: number;
+  /** Bit i is set when the payload provides `SHARED_FIELDS[i]` in a usable form. */
+  provided: number;
+  /** Bit i is set when the field is there but unusable, or missing where every memory has it. */
+  damaged: number;
+}
+
+/** Fields that AutoMem writes into every payload, whichever path wrote it. */
+const ALWAYS_PRESENT = new Set<SharedField>(['content', 'timestamp', 'type']);
+
+/** The names behind a bit set of a {@link Fingerprint}. */
+export function fieldsOf(bits: number): SharedField[] {
+  return SHARED_FIELDS.filter((_, i) => (bits & (1 << i)) !== 0);
+}
+
+/**
+ * A shared field in the form in which both stores agree, or undefined where it is missing or damaged.
+ * `metadata` is JSON text in the graph and an object in the payload; here it is the object.
+ *
+ * @param exact reads metadata text with our own parser. The native one is several times faster, but V8 may confuse keys
+ *   that hold escapes (nodejs/node#63785): good enough for a hash, whose mismatch is looked into, and for nothing else.
+ */
+export function sharedField(fields: ValueMap, field: SharedField, exact = true): Value | undefined {
+  const value = fields[field];
+  if (value === undefined || value === null) return undefined;
+  switch (field) {
+    case 'tags':
+      return Array.isArray(value) && value.every((tag) => typeof tag === 'string') ? value : undefined;
+    case 'importance':
+    case 'confidence':
+    case 'relevance_score':
+      return numeric(value) === null ? undefined : value;
+    case 'archived':
+      return typeof value === 'boolean' ? value : undefined;
+    case 'metadata':
+      return metadataObject(value, exact);
+    case 'type':
+      return isMemoryType(value) ? value : undefined;
+    default:
+      return typeof value === 'string' ? value : undefined;
+  }
+}
+
+function metadataObject(value: Value, exact: boolean): ValueMap | undefined {
+  if (isMap(value)) return value;
+  if (typeof value !== 'string') return undefined;
+  const parsed = exact ? parseExactly(value) : parseFast(value);
+  return isMap(parsed) ? parsed : undefined;
+}
+
+function parseExactly(text: string): Value | undefined {
+  try {
+    return parseJson(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function parseFast(text: string): Value | undefined {
+  try {
+    return JSON.parse(text) as Value;
+  } catch {
+    // NaN and Infinity, which Python writes, are not JSON to the native parser.
+    return parseExactly(text);
+  }
+}
+
+/** The fingerprint of a payload. A payload that is not an object provides nothing. */
+export function fingerprintPayload(payload: Value): Fingerprint {
+  let provided = 0;
+  let damaged = 0;
+  const mixer = new Mixer();
+  const fields = isMap(payload) ? payload : {};
+  for (let i = 0; i < SHARED_FIELDS.length; i++) {
+    const field = SHARED_FIELDS[i] as SharedField;
+    const value = sharedField(fields, field, false);
+    if (value !== undefined) {
+      provided |= 1 << i;
+      mixer.addValue(value);
+    } else if ((fields[field] ?? null) !== null || ALWAYS_PRESENT.has(field)) damaged |= 1 << i;
+  }
+  return { hash: mixer.digest(), provided, damaged };
+}
+
+/** The hash of a graph node over the fields that a payload provided; comparable with that payload's. */
+export function fingerprintNode(properties: ValueMap, provided: number): number {
+  const mixer = new Mixer();
+  for (let i = 0; i < SHARED_FIELDS.length; i++) {
+    if ((provided & (1 << i)) === 0) continue;
+    const value = sharedField(properties, SHARED_FIELDS[i] as SharedField, false);
+    if (value !== undefined) mixer.addValue(value);
+    else mixer.addMissing();
+  }
+  return mixer.digest();
+}
+
+/**
+ * Whether two values are the same to the stores: numbers within one unit of their 15th digit (FalkorDB answers with 15
+ * digits, Qdrant's reader may change the last one), key order free.
+ */
+export function sameValue(a: Value | undefined, b: Value | undefined): boolean {
+  if (a === b) return true;
+  if (a === undefined || b === undefined || a === null || b === null) return false;
+  const left = numeric(a);
+  const right = numeric(b);
+  if (left !== null || right !== null) return left !== null && right !== null && sameNumber(left, right);
+  if (Array.isArray(a)) {
+    return Array.isArray(b) && a.length === b.length && a.every((item, i) => sameValue(item, b[i]));
+  }
+  if (!isMap(a) || !isMap(b)) return false;
+  const keys = Object.keys(a);
+  return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && sameValue(a[key], b[key]));
+}
+
+function sameNumber(a: number, b: number): boolean {
+  return Object.is(a, b) || Math.abs(a - b) <= 1e-14 * Math.max(Math.abs(a), Math.abs(b));
+}
+
+// Two views of one number's bits, for hashing doubles without making text of them.
+const asDouble = new Float64Array(1);
+const asBits = new Uint32Array(asDouble.buffer);
+
+/** A fast non-cryptographic hash: two 32-bit lanes of multiply-xor, 53 bits out. It only ever compares one id with itself. */
+class Mixer {
+  private a = 0x9e3779b9 | 0;
+  private b = 0x85ebca6b | 0;
+
+  addMissing(): void {
+    this.add(0x7f4a7c15);
+  }
+
+  addValue(value: Value): void {
+    if (typeof value === 'string') this.addText(value);
+    else if (typeof value === 'number') this.addNumber(value);
+    else if (value === null) this.add(1);
+    else if (typeof value === 'boolean') this.add(value ? 3 : 2);
+    else if (value instanceof Double) this.addNumber(value.value);
+    else if (typeof value === 'bigint') this.addNumber(Number(value));
+    else if (Array.isArray(value)) {
+      this.add(5 + value.length);
+      for (const item of value) this.addValue(item);
+    } else this.addMap(value);
+  }
+
+  digest(): number {
+    const high = Math.imul(this.a ^ (this.a >>> 15), 0x2c1b3c6d) ^ (this.b >>> 13);
+    const low = Math.imul(this.b ^ (this.b >>> 16), 0x297a2d39) ^ (this.a >>> 12);
+    return (high & 0x1fffff) * 0x100000000 + (low >>> 0);
+  }
+
+  private add(word: number): void {
+    this.a = Math.imul(this.a ^ word, 0x9e3779b1);
+    this.a ^= this.a >>> 16;
+    this.b = Math.imul(this.b ^ word, 0x5f356495);
+    this.b ^= this.b >>> 15;
+  }
+
+  private addText(text: string): void {
+    let a = this.a ^ text.length;
+    let b = this.b;
+    for (let i = 0; i < text.length; i++) {
+      const char = text.charCodeAt(i);
+      a = Math.imul(a ^ char, 0x9e3779b1);
+      b = Math.imul(b ^ char, 0x5f356495);
+    }
+    this.a = a ^ (a >>> 16);
+    this.b = b ^ (b >>> 15);
+  }
+
+  private addNumber(value: number): void {
+    // Rounded to 45 bits of mantissa, so that a change in the last digit rarely changes the hash; where it does, the
+    // memories are compared field by field.
+    asDouble[0] = value;
+    const low = asBits[0] as number;
+    const high = asBits[1] as number;
+    const rounded = (low >>> 0) + 0x80;
+    this.add(rounded > 0xffffffff ? 0 : (rounded & 0xffffff00) | 0);
+    this.add(rounded > 0xffffffff ? high + 1 : high);
+  }
+
+  private addMap(map: ValueMap): void {
+    // Keys are summed, not chained: neither store promises their order.
+    let a = 0;
+    let b = 0;
+    for (const key in map) {
+      const entry = new Mixer();
+      entry.addText(key);
+      entry.addValue(map[key] as Value);
+      a = (a + entry.a) | 0;
+      b = (b + entry.b) | 0;
+    }
+    this.add(a);
+    this.add(b ^ 0x3c6ef372);
+  }
+}

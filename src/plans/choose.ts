@@ -1,0 +1,108 @@
+import type { Assessment, StoreState } from '../assess/types.js';
+import { estimateSeconds, type MeasuredRates } from './estimate.js';
+import type { Plan, PlanCondition, PlanRequirement } from './schema.js';
+import type { PlanOption } from './types.js';
+
+const STORES = ['graph', 'vectors', 'backups'] as const;
+const STORE_NAMES = { graph: 'the graph', vectors: 'the vectors', backups: 'the backups' } as const;
+
+export interface RankedPlans {
+  /** Those that apply first, best first; then the others, each with the reason why not. */
+  options: PlanOption[];
+  recommended: string | null;
+}
+
+/** Holds every plan against an assessment. Deterministic: the same assessment ranks the same way. */
+export function rankPlans(
+  plans: readonly Plan[],
+  assessment: Assessment,
+  rates: MeasuredRates,
+  stepTitles: ReadonlyMap<string, string>,
+): RankedPlans {
+  const options = [...plans]
+    .sort((a, b) => a.rank - b.rank)
+    .map((plan) => describePlan(plan, assessment, rates, stepTitles));
+  const applying = options.filter(({ applies }) => applies);
+  return {
+    options: [...applying, ...options.filter(({ applies }) => !applies)],
+    recommended: applying[0]?.name ?? null,
+  };
+}
+
+function describePlan(
+  plan: Plan,
+  assessment: Assessment,
+  rates: MeasuredRates,
+  stepTitles: ReadonlyMap<string, string>,
+): PlanOption {
+  const obstacle = whyNot(plan, assessment);
+  const fill = (text: string): string => fillIn(text, assessment);
+  return {
+    name: plan.name,
+    title: plan.title,
+    summary: plan.summary,
+    applies: obstacle === null,
+    reason: obstacle ?? `${stateText(assessment, 'graph')}, ${stateText(assessment, 'vectors')}`,
+    estimateSeconds: obstacle === null ? estimateSeconds(plan.work, assessment, rates) : null,
+    loses: plan.loses
+      .filter(({ when }) => when === undefined || (when.backups === 'usable') === (assessment.backups.newest !== null))
+      .map(({ text }) => fill(text)),
+    changes: plan.changes.map(fill),
+    steps: plan.steps.map((id) => ({ id, title: stepTitles.get(id) ?? id })),
+    guidance: plan.guidance,
+    destructive: plan.destructive,
+  };
+}
+
+/** Why a plan does not apply, or null where it does. */
+function whyNot(plan: Plan, assessment: Assessment): string | null {
+  const matching = plan.when.filter((condition) => STORES.every((store) => holds(condition, assessment, store)));
+  if (matching.length === 0) return explainMismatch(plan.when, assessment);
+  const missing = plan.needs.find((requirement) => !isMet(requirement, assessment));
+  return missing === undefined ? null : UNMET[missing];
+}
+
+function holds(condition: PlanCondition, assessment: Assessment, store: (typeof STORES)[number]): boolean {
+  const states: readonly StoreState[] | undefined = condition[store];
+  return states === undefined || states.includes(assessment[store].state);
+}
+
+function explainMismatch(conditions: readonly PlanCondition[], assessment: Assessment): string {
+  const [first] = conditions;
+  const store = STORES.find((name) => first !== undefined && !holds(first, assessment, name)) ?? 'graph';
+  const wanted = first?.[store] ?? [];
+  const state = assessment[store].state;
+  if (state === 'intact') return `not needed: ${stateText(assessment, store)}`;
+  return `needs ${STORE_NAMES[store]} ${wanted.join(' or ')}; ${stateText(assessment, store)}`;
+}
+
+function stateText(assessment: Assessment, store: (typeof STORES)[number]): string {
+  return `${STORE_NAMES[store]} ${store === 'graph' ? 'is' : 'are'} ${assessment[store].state}`;
+}
+
+function isMet(requirement: PlanRequirement, assessment: Assessment): boolean {
+  switch (requirement) {
+    case 'payloads':
+      return !assessment.vectors.payloadsMissing;
+    case 'writable-graph':
+      return assessment.graph.persistence?.readOnlyReplica !== true;
+    case 'usable-backup':
+      return assessment.backups.newest !== null;
+  }
+}
+
+const UNMET: Record<PlanRequirement, string> = {
+  payloads: 'the points carry no payloads, so there is nothing to rebuild memories from; a backup can be restored instead',
+  'writable-graph': 'the graph server is a read-only replica',
+  'usable-backup': 'there is no usable backup',
+};
+
+function fillIn(text: string, assessment: Assessment): string {
+  const newest = assessment.backups.newest;
+  const values: Record<string, string> = {
+    graph: assessment.graph.name,
+    collection: assessment.vectors.name,
+    backupTime: newest === null ? 'no backup' : newest.takenAt.replace('T', ' ').replace(/\.\d+Z$/, ' UTC'),
+  };
+  return text.replace(/\{(\w+)\}/g, (whole, key: string) => values[key] ?? whole);
+}

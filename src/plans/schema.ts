@@ -1,0 +1,43 @@
+import { z } from 'zod';
+
+const state = z.enum(['intact', 'degraded', 'empty', 'lost', 'unreachable']);
+
+/** One row of conditions: every store named must be in one of the states given. */
+const condition = z.strictObject({
+  graph: z.array(state).nonempty().optional(),
+  vectors: z.array(state).nonempty().optional(),
+  backups: z.array(state).nonempty().optional(),
+});
+
+/** Things beyond a store's state that a plan cannot do without. */
+const requirement = z.enum(['payloads', 'writable-graph', 'usable-backup']);
+
+const loss = z.strictObject({
+  when: z.strictObject({ backups: z.enum(['usable', 'none']) }).optional(),
+  text: z.string().min(1),
+});
+
+/** What takes the time; each is estimated from a rate that the assessment measured. */
+const work = z.enum(['read-points', 'read-backup', 'write-graph', 'read-graph']);
+
+/** A recovery plan as its YAML file says it. */
+export const planSchema = z.strictObject({
+  name: z.string().regex(/^[a-z][a-z0-9-]*$/, 'expected a name such as rebuild-graph'),
+  title: z.string().min(1),
+  summary: z.string().min(1),
+  /** Lower is better; the first that applies is recommended. */
+  rank: z.number().int().min(0),
+  when: z.array(condition).nonempty(),
+  needs: z.array(requirement).default([]),
+  destructive: z.boolean(),
+  changes: z.array(z.string().min(1)),
+  loses: z.array(loss),
+  work: z.array(work),
+  steps: z.array(z.string().regex(/^[a-z][a-z0-9-]*$/)),
+  guidance: z.string().min(1),
+});
+
+export type Plan = z.infer<typeof planSchema>;
+export type PlanCondition = z.infer<typeof condition>;
+export type PlanRequirement = z.infer<typeof requirement>;
+export type PlanWork = z.infer<typeof work>;

@@ -1,0 +1,159 @@
+import { gunzipStream } from '../backup/container.js';
+import { asNode, asRelationship, readBackupFile, type BadRecord, type FilePart } from '../backup/graph-file.js';
+import { ExitCode, Failure } from '../failure.js';
+import { isMap, type GraphNode, type GraphRelationship, type Value } from '../memory/values.js';
+import type { BackupFile } from '../assess/types.js';
+import type { Archive } from '../stores/archive/archive.js';
+import type { GraphStore } from '../stores/graph/graph-store.js';
+import { IdMap } from './id-map.js';
+
+/**
+ * A graph to take nodes and relationships from: the backup's or the live one. Nodes come first; relationships name
+ * their ends by the source's own internal ids, which `ids` translates into those of the staging graph.
+ */
+export interface NodeSource {
+  readonly kind: 'live' | 'backup';
+  readonly ids: IdMap;
+  /** Totals where they are known beforehand, for the progress. */
+  readonly totals: { nodes: number | null; relationships: number | null };
+  nodes(bad: (record: BadRecord) => void): AsyncGenerator<GraphNode[]>;
+  relationships(bad: (record: BadRecord) => void): AsyncGenerator<GraphRelationship[]>;
+}
+
+const LISTS = new Set(['nodes', 'relationships']);
+
+/** The graph half of a backup, read once from beginning to end; both halves of the walk share one stream. */
+export class BackupSource implements NodeSource {
+  readonly kind = 'backup';
+  readonly ids = new IdMap();
+  private readonly parts: AsyncGenerator<FilePart>;
+  private pushedBack: FilePart | null = null;
+  private nodesRead = 0;
+  private relationshipsRead = 0;
+  private stats: Value = null;
+
+  constructor(
+    archive: Archive,
+    private readonly file: BackupFile,
+    private readonly graphName: string,
+    readonly totals: NodeSource['totals'],
+  ) {
+    this.parts = readBackupFile(file.path, gunzipStream(archive, file), LISTS);
+  }
+
+  async *nodes(bad: (record: BadRecord) => void): AsyncGenerator<GraphNode[]> {
+    for await (const records of this.list('nodes')) {
+      this.nodesRead += records.length;
+      yield good(records, asNode, bad);
+    }
+  }
+
+  async *relationships(bad: (record: BadRecord) => void): AsyncGenerator<GraphRelationship[]> {
+    for await (const records of this.list('relationships')) {
+      this.relationshipsRead += records.length;
+      yield good(records, asRelationship, bad);
+    }
+    this.reconcile();
+  }
+
+  private async *list(name: 'nodes' | 'relationships'): AsyncGenerator<Value[]> {
+    for (;;) {
+      const part = this.pushedBack ?? (await this.next());
+      this.pushedBack = null;
+      if (part === null) return;
+      if (part.kind === 'field') this.field(part.name, part.value);
+      else if (part.list === name) yield part.records;
+      else if (name === 'nodes') {
+        this.pushedBack = part;
+        return;
+      } else throw this.failure('its nodes stand after its relationships, which AutoMem never writes');
+    }
+  }
+
+  private async next(): Promise<FilePart | null> {
+    const result = await this.parts.next();
+    return result.done === true ? null : result.value;
+  }
+
+  private field(name: string, value: Value): void {
+    if (name === 'stats') this.stats = value;
+    if (name === 'graph_name' && typeof value === 'string' && value !== this.graphName) {
+      throw this.failure(`it is a backup of the graph "${value}", not of "${this.graphName}"`);
+    }
+  }
+
+  private reconcile(): void {
+    if (!isMap(this.stats)) return;
+    const { node_count: nodes, relationship_count: relationships } = this.stats;
+    if ((nodes !== undefined && nodes !== this.nodesRead) || (relationships !== undefined && relationships !== this.relationshipsRead)) {
+      throw this.failure('it holds other numbers of records than it says');
+    }
+  }
+
+  private failure(reason: string): Failure {
+    return new Failure({
+      operation: 'read the backup',
+      subject: this.file.path,
+      reason,
+      hint: 'Use another backup with --backup TIMESTAMP, or go on without one with --backup none.',
+      exitCode: ExitCode.nothingToRecoverFrom,
+      code: 'backup-inconsistent',
+    });
+  }
+}
+
+function good<T extends object>(
+  records: Value[],
+  read: (record: Value) => T | BadRecord,
+  bad: (record: BadRecord) => void,
+): T[] {
+  const kept: T[] = [];
+  for (const record of records) {
+    const result = read(record);
+    if ('reason' in result) bad(result);
+    else kept.push(result);
+  }
+  return kept;
+}
+
+/** What is in the live graph: after a loss, what the service has written since. */
+export class LiveSource implements NodeSource {
+  readonly kind = 'live';
+  readonly ids = new IdMap();
+
+  constructor(
+    private readonly store: GraphStore,
+    private readonly graph: string,
+    readonly totals: { nodes: number; relationships: number },
+  ) {}
+
+  async *nodes(): AsyncGenerator<GraphNode[]> {
+    let read = 0;
+    for await (const page of this.store.nodes(this.graph)) {
+      read += page.length;
+      yield page;
+    }
+    if (read !== this.totals.nodes) throw incomplete(this.graph, 'nodes', read, this.totals.nodes);
+  }
+
+  async *relationships(): AsyncGenerator<GraphRelationship[]> {
+    let read = 0;
+    for await (const page of this.store.relationships(this.graph)) {
+      read += page.length;
+      yield page;
+    }
+    if (read !== this.totals.relationships) throw incomplete(this.graph, 'relationships', read, this.totals.relationships);
+  }
+}
+
+function incomplete(graph: string, what: string, read: number, counted: number): Failure {
+  return new Failure({
+    operation: 'read the live graph completely',
+    subject: graph,
+    reason: `${read} ${what} were read where ${counted} were counted`,
+    hint: 'Keep the service from writing to the graph, then run the command again.',
+    exitCode: ExitCode.failed,
+    code: 'source-incomplete',
+  });
+}
+

@@ -1,0 +1,73 @@
+import { ExitCode, Failure } from '../failure.js';
+import { graphFailure } from '../stores/graph/connection.js';
+import type { Step, StepContext } from './step.js';
+
+/**
+ * Puts the staged graph in the place of the live one in one transaction, and keeps what was there. Both keys carry the
+ * same hash tag, so the transaction also works in a cluster.
+ */
+export const promoteGraph: Step = {
+  id: 'promote-graph',
+  title: 'Promote the new graph',
+  writes: true,
+  async run(context) {
+    await refuseIfWrittenTo(context);
+    const kind = await context.graph.kindOf(context.graphName);
+    const transaction = context.graph.redis.multi();
+    if (kind !== 'none') transaction.rename(context.graphName, context.replacedKey);
+    transaction.rename(context.stagingKey, context.graphName);
+    await runTransaction(context, transaction);
+    context.work.promoted = true;
+    context.work.replaced = kind !== 'none';
+    return kind === 'none'
+      ? `"${context.graphName}" is live; there was no graph to keep`
+      : `"${context.graphName}" is live; what it replaced is kept as "${context.replacedKey}"`;
+  },
+};
+
+async function runTransaction(context: StepContext, transaction: { exec(): Promise<[Error | null, unknown][] | null> }): Promise<void> {
+  let replies: [Error | null, unknown][] | null;
+  try {
+    replies = await transaction.exec();
+  } catch (error) {
+    throw graphFailure('promote the staged graph', context.graph.address, error);
+  }
+  const failed = replies?.find(([error]) => error !== null)?.[0];
+  if (replies === null || failed != null) {
+    throw graphFailure('promote the staged graph', context.graph.address, failed ?? new Error('the transaction was discarded'));
+  }
+}
+
+/** Writes that came after staging began are in the live graph only: the swap would hide them. */
+async function refuseIfWrittenTo(context: StepContext): Promise<void> {
+  const { graph, graphName, work } = context;
+  const isGraph = (await graph.kindOf(graphName)) === 'graph';
+  const survey = isGraph ? await graph.survey(graphName) : null;
+  const now = survey === null ? 'none' : `${survey.nodes} nodes, ${survey.relationships} relationships`;
+  const points = await context.vectors.count(context.collection);
+  if (now === work.liveBefore && points === work.index?.size) return;
+  const what =
+    now === work.liveBefore
+      ? `the collection has ${points} points now, ${work.index?.size ?? 0} were read`
+      : `the live graph was "${work.liveBefore ?? 'none'}" when staging began and is "${now}" now`;
+  throw new Failure({
+    operation: 'promote the staged graph',
+    subject: graphName,
+    reason: `the service wrote during the run: ${what}`,
+    hint: 'Keep the service from writing for the time of the recovery (stop it, or its workers), then run the command again.',
+    exitCode: ExitCode.failed,
+    code: 'written-during-run',
+  });
+}
+
+/**
+ * Undoes the promotion: the replaced graph is live again, the new one goes back under its staging key.
+ * Used where the recount after the swap finds something else than was validated.
+ */
+export async function demoteGraph(context: StepContext): Promise<void> {
+  const transaction = context.graph.redis.multi();
+  transaction.rename(context.graphName, context.stagingKey);
+  if (context.work.replaced) transaction.rename(context.replacedKey, context.graphName);
+  await runTransaction(context, transaction);
+  context.work.promoted = false;
+}

@@ -1,0 +1,224 @@
+import { Redis, type RedisOptions } from 'ioredis';
+import { readFile } from 'node:fs/promises';
+import { ExitCode, Failure } from '../../failure.js';
+
+/** Where the graph server is and how to get in. */
+export interface GraphAddress {
+  host: string;
+  port: number;
+  username?: string | undefined;
+  password?: string | undefined;
+  tls?: boolean | undefined;
+  /** PEM file of a private certificate authority. */
+  caFile?: string | undefined;
+}
+
+export interface ConnectOptions {
+  /** Milliseconds for the TCP and TLS handshake and the first PING. */
+  connectTimeoutMs?: number;
+}
+
+type Options = Omit<RedisOptions, 'replyMapping'>;
+
+const DEFAULT_CONNECT_TIMEOUT_MS = 5_000;
+
+/**
+ * Opens one connection and proves it with a PING. It never reconnects by itself: a write whose answer was lost must not
+ * be sent again without looking at the graph first.
+ *
+ * @throws Failure (exit 10) with the cause told apart: refused, unknown host, wrong password, TLS, loading, timeout.
+ */
+export async function connectGraph(address: GraphAddress, options: ConnectOptions = {}): Promise<Redis> {
+  const timeoutMs = options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS;
+  const redis = new Redis(await redisOptions(address, timeoutMs));
+  // ioredis tells the cause only through this event; connect() itself rejects with "Connection is closed".
+  let lastError: unknown;
+  redis.on('error', (error: unknown) => (lastError = error));
+  try {
+    await withTimeout(redis.connect(), timeoutMs, 'connect');
+    await withTimeout(redis.ping(), timeoutMs, 'PING');
+    return redis;
+  } catch (error) {
+    redis.disconnect();
+    throw graphFailure('connect to the graph server', address, lastError ?? error, timeoutMs);
+  }
+}
+
+async function redisOptions(address: GraphAddress, timeoutMs: number): Promise<Options> {
+  const options: Options = {
+    host: address.host,
+    port: address.port,
+    lazyConnect: true,
+    connectTimeout: timeoutMs,
+    retryStrategy: () => null,
+    maxRetriesPerRequest: 0,
+    enableReadyCheck: false,
+    enableOfflineQueue: false,
+  };
+  if (address.password !== undefined) {
+    options.password = address.password;
+    if (address.username !== undefined) options.username = address.username;
+  }
+  if (address.tls === true) {
+    const ca = address.caFile === undefined ? undefined : await readCa(address.caFile);
+    options.tls = ca === undefined ? {} : { ca };
+  }
+  return options;
+}
+
+async function readCa(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    throw new Failure(
+      {
+        operation: 'read the certificate authority of the graph server',
+        subject: path,
+        reason: (error as Error).message,
+        hint: 'Point FALKORDB_CA_FILE at a PEM file that this user may read.',
+        exitCode: ExitCode.usage,
+        code: 'ca-unreadable',
+      },
+      { cause: error },
+    );
+  }
+}
+
+/** Rejects when `promise` takes longer than `ms`; the message names what was waited for. */
+export async function withTimeout<T>(promise: Promise<T>, ms: number, what: string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(Object.assign(new Error(`no answer to ${what} within ${ms / 1000} s`), { code: 'ETIMEDOUT' }));
+    }, ms);
+  });
+  try {
+    return await Promise.race([promise, timeout]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+interface Diagnosis {
+  code: string;
+  reason: string;
+  hint: string;
+}
+
+/** Turns whatever the client or the server said into a Failure with cause and next step. */
+export function graphFailure(operation: string, address: GraphAddress, error: unknown, timeoutMs = 0): Failure {
+  if (error instanceof Failure) return error;
+  const diagnosis = diagnose(error, address, timeoutMs);
+  const unreachable = UNREACHABLE.has(diagnosis.code);
+  return new Failure(
+    {
+      operation,
+      subject: `${address.host}:${address.port}`,
+      exitCode: unreachable ? ExitCode.unreachable : ExitCode.failed,
+      ...diagnosis,
+    },
+    { cause: error },
+  );
+}
+
+const UNREACHABLE = new Set([
+  'refused', 'unknown-host', 'private-host', 'wrong-credentials', 'tls', 'loading', 'timeout', 'module-missing',
+  'connection-lost',
+]);
+
+function diagnose(error: unknown, address: GraphAddress, timeoutMs: number): Diagnosis {
+  const message = error instanceof Error ? error.message : String(error);
+  const code = (error as { code?: string } | null)?.code ?? '';
+  return networkDiagnosis(code, message, address, timeoutMs) ?? serverDiagnosis(message);
+}
+
+function networkDiagnosis(code: string, message: string, address: GraphAddress, timeoutMs: number): Diagnosis | null {
+  const { host, port } = address;
+  if (code === 'ECONNREFUSED') {
+    return {
+      code: 'refused',
+      reason: `nothing listens on ${host}:${port}`,
+      hint: 'Start FalkorDB, or check FALKORDB_HOST and FALKORDB_PORT.',
+    };
+  }
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
+    return host.endsWith('.railway.internal')
+      ? {
+          code: 'private-host',
+          reason: `${host} can only be reached from inside its Railway project`,
+          hint: 'Run Lifeboat inside the project, or use the public TCP proxy host and port from the service settings.',
+        }
+      : { code: 'unknown-host', reason: `the name ${host} cannot be resolved`, hint: 'Check FALKORDB_HOST.' };
+  }
+  if (/certificate|self.signed|SSL|TLS|EPROTO|wrong version number/i.test(`${code} ${message}`)) {
+    return {
+      code: 'tls',
+      reason: `the TLS handshake failed: ${message}`,
+      hint: 'Check FALKORDB_TLS (is TLS on at the server?) and FALKORDB_CA_FILE (is its authority a private one?).',
+    };
+  }
+  if (code === 'ETIMEDOUT' || /timed? ?out|no answer to/i.test(message)) {
+    return {
+      code: 'timeout',
+      reason: timeoutMs > 0 ? `no answer within ${timeoutMs / 1000} s` : message,
+      hint: 'Check that a firewall lets the port through and that the server is not busy.',
+    };
+  }
+  if (['ECONNRESET', 'EPIPE'].includes(code) || /Connection is closed|Stream isn't writeable/i.test(message)) {
+    return {
+      code: 'connection-lost',
+      reason: 'the connection broke',
+      hint: 'Look at the log of the graph server: it may have restarted or run out of memory. Then run the command again.',
+    };
+  }
+  return null;
+}
+
+function serverDiagnosis(message: string): Diagnosis {
+  if (/WRONGPASS|NOAUTH|invalid password|without any password/i.test(message)) {
+    return {
+      code: 'wrong-credentials',
+      reason: 'the server refuses the password',
+      hint: 'Check FALKORDB_PASSWORD (and FALKORDB_USERNAME where the server has users).',
+    };
+  }
+  if (message.startsWith('LOADING')) {
+    return {
+      code: 'loading',
+      reason: 'the server is loading its data into memory',
+      hint: 'Wait until it has finished (its log tells), then run the command again.',
+    };
+  }
+  if (/unknown command.*GRAPH/i.test(message)) {
+    return {
+      code: 'module-missing',
+      reason: 'the server answers, but without the FalkorDB module',
+      hint: 'Point FALKORDB_HOST at FalkorDB, or load the module (loadmodule falkordb.so).',
+    };
+  }
+  if (message.startsWith('READONLY')) {
+    return {
+      code: 'read-only',
+      reason: 'the server is a read-only replica',
+      hint: 'Point FALKORDB_HOST at the primary, or promote this replica (REPLICAOF NO ONE).',
+    };
+  }
+  if (/^OOM|maxmemory|out of memory|query memory/i.test(message)) {
+    return {
+      code: 'out-of-memory',
+      reason: `the server has no memory left: ${message}`,
+      hint: 'Raise maxmemory or the size of the machine: during a recovery both the old and the new graph are in memory.',
+    };
+  }
+  if (/MISCONF/.test(message)) {
+    return {
+      code: 'cannot-persist',
+      reason: 'the server refuses writes because it cannot save to disk',
+      hint: 'Free disk space at the server and look at its log, then run the command again.',
+    };
+  }
+  if (/NOPERM/.test(message)) {
+    return { code: 'forbidden', reason: message, hint: 'Give the user of FALKORDB_USERNAME the right to run this command.' };
+  }
+  return { code: 'graph-error', reason: message, hint: 'The text is the server\'s own; its log may tell more.' };
+}

@@ -1,0 +1,240 @@
+import type { Redis } from 'ioredis';
+import { MEMORY_LABEL } from '../../memory/contract.js';
+import type { GraphNode, GraphRelationship } from '../../memory/values.js';
+import { connectGraph, graphFailure, type ConnectOptions, type GraphAddress } from './connection.js';
+import {
+  decodeNode,
+  decodeRelationship,
+  decodeValue,
+  UnknownName,
+  type CompactCell,
+  type CompactReply,
+  type GraphNames,
+} from './reply.js';
+
+/** What a graph holds, by totals that the server computes and no result cap can cut. */
+export interface GraphSurvey {
+  nodes: number;
+  memories: number;
+  relationships: number;
+  /** Label set joined by ":" → count; "" stands for no label. */
+  byLabel: Record<string, number>;
+  byRelationship: Record<string, number>;
+}
+
+/** Sums over the ends of all relationships of a type: equal sums say that the same nodes are joined. */
+export interface RelationshipDigest {
+  count: number;
+  sources: number;
+  targets: number;
+  mixed: number;
+}
+
+/** The modulus of {@link RelationshipDigest}'s `mixed`: a prime that keeps every sum below 2^53. */
+export const DIGEST_PRIME = 1_000_003;
+
+/** Rows a page: well below the 10,000 at which the official image cuts every result without a word. */
+export const PAGE_ROWS = 2_000;
+
+/** The most rows that one query may return. */
+const MAX_ROWS = 5_000;
+
+/**
+ * One connection to a FalkorDB server. Queries of one connection run one after another; open several to overlap.
+ * Every method throws Failure (see connection.ts) when the server does not do what it is asked.
+ */
+export class GraphStore {
+  private readonly names = new Map<string, GraphNames>();
+
+  constructor(
+    readonly redis: Redis,
+    readonly address: GraphAddress,
+    /** Milliseconds that a query may take, sent along where the server has a default limit; 0 sends none. */
+    public queryTimeoutMs = 0,
+  ) {}
+
+  static async open(address: GraphAddress, options?: ConnectOptions): Promise<GraphStore> {
+    return new GraphStore(await connectGraph(address, options), address);
+  }
+
+  close(): void {
+    this.redis.disconnect();
+  }
+
+  /** Runs any Redis command; failures name `operation`. */
+  async command(operation: string, name: string, ...args: (string | number | Buffer)[]): Promise<unknown> {
+    try {
+      return await this.redis.call(name, ...args);
+    } catch (error) {
+      throw graphFailure(operation, this.address, error);
+    }
+  }
+
+  /** Graph, another kind of key, or nothing. */
+  async kindOf(key: string): Promise<'graph' | 'other' | 'none'> {
+    const type = await this.command(`look at the key ${key}`, 'TYPE', key);
+    if (type === 'none') return 'none';
+    return type === 'graphdata' ? 'graph' : 'other';
+  }
+
+  async graphs(): Promise<string[]> {
+    return (await this.command('list the graphs', 'GRAPH.LIST')) as string[];
+  }
+
+  /** Reads only: the server refuses anything else, and a missing graph is an error, not a new graph. */
+  async rows(graph: string, cypher: string): Promise<CompactCell[][]> {
+    return this.query('GRAPH.RO_QUERY', graph, cypher);
+  }
+
+  /** May write. Creates the graph where it does not exist. */
+  async write(graph: string, cypher: string): Promise<CompactCell[][]> {
+    return this.query('GRAPH.QUERY', graph, cypher);
+  }
+
+  private async query(command: string, graph: string, cypher: string): Promise<CompactCell[][]> {
+    const timeout = this.queryTimeoutMs > 0 ? ['TIMEOUT', this.queryTimeoutMs] : [];
+    const reply = (await this.command(`query the graph ${graph}`, command, graph, cypher, '--compact', ...timeout)) as
+      | CompactReply
+      | [string[]];
+    return reply.length === 3 ? reply[1] : [];
+  }
+
+  /** One number from an aggregate. */
+  async scalar(graph: string, cypher: string): Promise<number> {
+    const [row] = await this.rows(graph, cypher);
+    const value = row?.[0] === undefined ? null : decodeValue(row[0]);
+    return typeof value === 'number' ? value : 0;
+  }
+
+  async survey(graph: string): Promise<GraphSurvey> {
+    const byLabel = await this.counts(graph, 'MATCH (n) RETURN labels(n), count(n)');
+    const byRelationship = await this.counts(graph, 'MATCH ()-[r]->() RETURN type(r), count(r)');
+    const memories = Object.entries(byLabel).filter(([labels]) => labels.split(':').includes(MEMORY_LABEL));
+    return {
+      nodes: total(Object.values(byLabel)),
+      memories: total(memories.map(([, count]) => count)),
+      relationships: total(Object.values(byRelationship)),
+      byLabel,
+      byRelationship,
+    };
+  }
+
+  /** Memory types → count; "" stands for no type. */
+  async memoryTypes(graph: string): Promise<Record<string, number>> {
+    return this.counts(graph, `MATCH (m:${MEMORY_LABEL}) RETURN m.type, count(m)`);
+  }
+
+  private async counts(graph: string, cypher: string): Promise<Record<string, number>> {
+    const counts: Record<string, number> = {};
+    for (const [key, count] of await this.rows(graph, cypher)) {
+      const decoded = decodeValue(key as CompactCell);
+      const name = Array.isArray(decoded) ? decoded.join(':') : decoded === null ? '' : String(decoded);
+      counts[name] = (counts[name] ?? 0) + Number(decodeValue(count as CompactCell));
+    }
+    return counts;
+  }
+
+  /** Every node, page by page of internal ids. The caller reconciles the number with {@link survey}. */
+  async *nodes(graph: string): AsyncGenerator<GraphNode[]> {
+    for await (const page of this.pages(graph, 'n')) {
+      yield await this.decoded(graph, page, decodeNode);
+    }
+  }
+
+  private async decoded<T>(
+    graph: string,
+    rows: CompactCell[][],
+    decode: (cell: CompactCell, names: GraphNames) => T,
+  ): Promise<T[]> {
+    const names = await this.namesOf(graph);
+    try {
+      return rows.map(([cell]) => decode(cell as CompactCell, names));
+    } catch (error) {
+      if (!(error instanceof UnknownName)) throw error;
+      // The names were read before these records were written: once more with fresh ones.
+      this.names.delete(graph);
+      const fresh = await this.namesOf(graph);
+      return rows.map(([cell]) => decode(cell as CompactCell, fresh));
+    }
+  }
+
+  /**
+   * Columns of every node, or of those of one label, page by page of internal ids; the next page is asked for while the caller works
+   * on this one.
+   *
+   * @param columns Cypher expressions over `n`, such as `n.id`.
+   */
+  async *pages(graph: string, columns: string, label = '', pageRows = PAGE_ROWS): AsyncGenerator<CompactCell[][]> {
+    const pattern = label === '' ? '(n)' : `(n:${label})`;
+    const last = await this.scalar(graph, 'MATCH (n) RETURN max(id(n))');
+    const read = (from: number): Promise<CompactCell[][]> =>
+      this.rows(graph, `MATCH ${pattern} WHERE id(n) >= ${from} AND id(n) < ${from + pageRows} RETURN ${columns}`);
+    let next: Promise<CompactCell[][]> | null = read(0);
+    for (let from = 0; next !== null; from += pageRows) {
+      const page: CompactCell[][] = await next;
+      next = from + pageRows <= last ? read(from + pageRows) : null;
+      // An early return of the consumer leaves this request without a reader.
+      next?.catch(() => undefined);
+      yield page;
+    }
+  }
+
+  /**
+   * Every relationship, page by page of the internal ids of their sources. A page whose nodes have many relationships
+   * is halved until it stays below the result cap; the caller reconciles the number with {@link survey}.
+   */
+  async *relationships(graph: string): AsyncGenerator<GraphRelationship[]> {
+    const last = await this.scalar(graph, 'MATCH (n) RETURN max(id(n))');
+    let span = PAGE_ROWS;
+    for (let from = 0; from <= last; ) {
+      const where = `MATCH (a)-[r]->(b) WHERE id(a) >= ${from} AND id(a) < ${from + span}`;
+      const count = await this.scalar(graph, `${where} RETURN count(r)`);
+      if (count > MAX_ROWS && span > 1) {
+        span = Math.max(1, Math.floor(span / 2));
+        continue;
+      }
+      for (let skip = 0; skip < count; skip += MAX_ROWS) {
+        const page = count > MAX_ROWS ? ` ORDER BY id(r) SKIP ${skip} LIMIT ${MAX_ROWS}` : '';
+        const rows = await this.rows(graph, `${where} RETURN r${page}`);
+        yield await this.decoded(graph, rows, decodeRelationship);
+      }
+      from += span;
+      span = Math.min(PAGE_ROWS, span * 2);
+    }
+  }
+
+  /** Sums over the internal ids of both ends, by relationship type. */
+  async relationshipDigests(graph: string): Promise<Map<string, RelationshipDigest>> {
+    const rows = await this.rows(
+      graph,
+      `MATCH (a)-[r]->(b) RETURN type(r), count(r), sum(id(a)), sum(id(b)), sum((id(a) * 31 + id(b)) % ${DIGEST_PRIME})`,
+    );
+    return new Map(
+      rows.map((row) => {
+        const [type, ...sums] = row.map(decodeValue);
+        const [count = 0, sources = 0, targets = 0, mixed = 0] = sums.map((sum) =>
+          typeof sum === 'object' && sum !== null && 'value' in sum ? Number(sum.value) : Number(sum),
+        );
+        return [String(type), { count, sources, targets, mixed }];
+      }),
+    );
+  }
+
+  private async namesOf(graph: string): Promise<GraphNames> {
+    const cached = this.names.get(graph);
+    if (cached !== undefined) return cached;
+    const list = async (procedure: string): Promise<string[]> =>
+      (await this.rows(graph, `CALL ${procedure}()`)).map(([name]) => String(decodeValue(name as CompactCell)));
+    const names = {
+      labels: await list('db.labels'),
+      types: await list('db.relationshipTypes'),
+      keys: await list('db.propertyKeys'),
+    };
+    this.names.set(graph, names);
+    return names;
+  }
+}
+
+function total(numbers: number[]): number {
+  return numbers.reduce((sum, number) => sum + number, 0);
+}

@@ -1,0 +1,99 @@
+import { double, type GraphNode, type GraphRelationship, type Value, type ValueMap } from '../../memory/values.js';
+
+/** Names behind the ids in compact replies, in id order. */
+export interface GraphNames {
+  labels: string[];
+  types: string[];
+  keys: string[];
+}
+
+/** The reply mentions a name that was made after {@link GraphNames} was read. */
+export class UnknownName extends Error {
+  override readonly name = 'UnknownName';
+}
+
+/** A value as a compact reply holds it: a type tag and the value. Source: FalkorDB's result set format. */
+export type CompactCell = [tag: number, value: unknown];
+
+const enum Tag {
+  Null = 1,
+  String = 2,
+  Integer = 3,
+  Boolean = 4,
+  Double = 5,
+  Array = 6,
+  Edge = 7,
+  Node = 8,
+  Map = 10,
+}
+
+export type CompactReply = [header: unknown[], rows: CompactCell[][], statistics: string[]];
+
+/** Decodes a scalar, array or map. Doubles come as text of 15 digits at most: that is all the server gives. */
+export function decodeValue([tag, value]: CompactCell): Value {
+  switch (tag) {
+    case Tag.Null:
+      return null;
+    case Tag.String:
+      return value as string;
+    case Tag.Integer:
+      return integer(value as number | string);
+    case Tag.Boolean:
+      return value === 'true';
+    case Tag.Double:
+      return double(parseDouble(value as string));
+    case Tag.Array:
+      return (value as CompactCell[]).map(decodeValue);
+    case Tag.Map:
+      return decodeMap(value as unknown[]);
+    default:
+      throw new TypeError(`A reply holds a value of the unexpected type ${tag}`);
+  }
+}
+
+function integer(value: number | string): number | bigint {
+  // ioredis hands over integers beyond 2^53 as text.
+  if (typeof value === 'number' && Number.isSafeInteger(value)) return value;
+  const exact = BigInt(value);
+  return Number.isSafeInteger(Number(exact)) ? Number(exact) : exact;
+}
+
+function parseDouble(text: string): number {
+  if (text.endsWith('nan')) return NaN;
+  if (text.endsWith('inf')) return text.startsWith('-') ? -Infinity : Infinity;
+  return Number(text);
+}
+
+function decodeMap(flat: unknown[]): ValueMap {
+  const map: ValueMap = {};
+  for (let i = 0; i < flat.length; i += 2) map[flat[i] as string] = decodeValue(flat[i + 1] as CompactCell);
+  return map;
+}
+
+type CompactProperty = [key: number, tag: number, value: unknown];
+
+export function decodeNode(cell: CompactCell, names: GraphNames): GraphNode {
+  const [internalId, labels, properties] = cell[1] as [number, number[], CompactProperty[]];
+  return {
+    internalId,
+    labels: labels.map((label) => known(names.labels, label)),
+    properties: decodeProperties(properties, names),
+  };
+}
+
+export function decodeRelationship(cell: CompactCell, names: GraphNames): GraphRelationship {
+  const [, type, source, target, properties] = cell[1] as [number, number, number, number, CompactProperty[]];
+  return { source, target, type: known(names.types, type), properties: decodeProperties(properties, names) };
+}
+
+function decodeProperties(properties: CompactProperty[], names: GraphNames): ValueMap {
+  const map: ValueMap = {};
+  for (const [key, tag, value] of properties) map[known(names.keys, key)] = decodeValue([tag, value]);
+  return map;
+}
+
+function known(names: string[], index: number): string {
+  const name = names[index];
+  if (name === undefined) throw new UnknownName(`no name for id ${index}`);
+  return name;
+}

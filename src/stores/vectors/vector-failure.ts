@@ -1,0 +1,124 @@
+import { ExitCode, Failure } from '../../failure.js';
+
+/** Where Qdrant is and how to get in. */
+export interface VectorAddress {
+  /** Base URL without a trailing slash. */
+  url: string;
+  apiKey?: string | undefined;
+  /** Milliseconds that one request may take. */
+  timeoutMs: number;
+}
+
+/** Qdrant answered, but not with success. */
+export class HttpError extends Error {
+  override readonly name = 'HttpError';
+  constructor(
+    readonly status: number,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+interface Diagnosis {
+  code: string;
+  reason: string;
+  hint: string;
+  exitCode?: ExitCode;
+}
+
+/** Turns a network error or an HTTP error into a Failure with cause and next step. */
+export function vectorFailure(operation: string, address: VectorAddress, error: unknown): Failure {
+  if (error instanceof Failure) return error;
+  const diagnosis = error instanceof HttpError ? httpDiagnosis(error) : networkDiagnosis(error, address);
+  return new Failure(
+    { operation, subject: address.url, exitCode: ExitCode.unreachable, ...diagnosis },
+    { cause: error },
+  );
+}
+
+function httpDiagnosis(error: HttpError): Diagnosis {
+  if (error.status === 401 || error.status === 403) {
+    return {
+      code: 'wrong-credentials',
+      reason: `Qdrant refuses the API key (HTTP ${error.status})`,
+      hint: 'Check QDRANT_API_KEY.',
+    };
+  }
+  if (error.status === 404 && /Collection .* doesn't exist/.test(error.message)) {
+    return {
+      code: 'collection-missing',
+      reason: error.message,
+      hint: 'Check QDRANT_COLLECTION. If the collection is lost, this is not the plan for it: run `lifeboat assess`.',
+      exitCode: ExitCode.nothingToRecoverFrom,
+    };
+  }
+  if (error.status === 503 || error.status === 429) {
+    return {
+      code: 'loading',
+      reason: `Qdrant is not ready (HTTP ${error.status}: ${error.message})`,
+      hint: 'Wait until it is, then run the command again.',
+    };
+  }
+  return {
+    code: 'qdrant-error',
+    reason: `HTTP ${error.status}: ${error.message}`,
+    hint: "The text is Qdrant's own; its log may tell more.",
+    exitCode: ExitCode.failed,
+  };
+}
+
+function networkDiagnosis(error: unknown, address: VectorAddress): Diagnosis {
+  const { code, message } = rootCause(error);
+  const host = hostOf(address.url);
+  if (code === 'ECONNREFUSED') {
+    return { code: 'refused', reason: `nothing listens at ${address.url}`, hint: 'Start Qdrant, or check QDRANT_URL.' };
+  }
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
+    return host.endsWith('.railway.internal')
+      ? {
+          code: 'private-host',
+          reason: `${host} can only be reached from inside its Railway project`,
+          hint: 'Run Lifeboat inside the project, or use the public address from the service settings.',
+        }
+      : { code: 'unknown-host', reason: `the name ${host} cannot be resolved`, hint: 'Check QDRANT_URL.' };
+  }
+  if (/CERT|SSL|TLS|EPROTO|SELF_SIGNED/.test(code) || /certificate|wrong version number/i.test(message)) {
+    return {
+      code: 'tls',
+      reason: `the TLS handshake failed: ${message}`,
+      hint: 'Check http or https in QDRANT_URL; for a private authority set NODE_EXTRA_CA_CERTS to its PEM file.',
+    };
+  }
+  if (/TIMEOUT|ABORT/i.test(code) || /timeout|aborted/i.test(message)) {
+    return {
+      code: 'timeout',
+      reason: `no answer within ${address.timeoutMs / 1000} s`,
+      hint: 'Check the network and the load of Qdrant, or raise QDRANT_TIMEOUT_SECONDS.',
+    };
+  }
+  if (['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'].includes(code)) {
+    return {
+      code: 'connection-lost',
+      reason: 'the connection broke',
+      hint: 'Look at the log of Qdrant: it may have restarted or run out of memory. Then run the command again.',
+    };
+  }
+  return { code: 'other', reason: message, hint: 'Check QDRANT_URL.' };
+}
+
+/** fetch and undici wrap the socket's error one or two levels deep. */
+function rootCause(error: unknown): { code: string; message: string } {
+  let current = error;
+  for (let depth = 0; depth < 5 && current instanceof Error; depth++) {
+    const code = (current as { code?: unknown }).code;
+    if (typeof code === 'string') return { code, message: current.message };
+    if (current.cause === undefined) break;
+    current = current.cause;
+  }
+  return { code: '', message: current instanceof Error ? current.message : String(current) };
+}
+
+function hostOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).hostname : url;
+}

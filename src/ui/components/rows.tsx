@@ -1,0 +1,33 @@
+import { Box, Text, useAnimation } from 'ink';
+import type { ReactNode } from 'react';
+import type { Row, Span } from '../rows.js';
+import { LOOKS, SPINNER, SPINNER_MS } from '../theme.js';
+
+/** Draws rows, each on one line; what does not fit ends in an ellipsis. */
+export function Rows({ rows }: { rows: readonly Row[] }): ReactNode {
+  return (
+    <Box flexDirection="column" flexShrink={0}>
+      {rows.map((row, index) => (
+        <Text key={index} wrap="truncate-end">
+          {row.map((item, place) => (
+            <SpanText key={place} item={item} />
+          ))}
+        </Text>
+      ))}
+    </Box>
+  );
+}
+
+function SpanText({ item }: { item: Span }): ReactNode {
+  const { color, bold = false, dim = false } = LOOKS[item.look ?? 'plain'];
+  return (
+    <Text {...(color === undefined ? {} : { color })} bold={bold} dimColor={dim}>
+      {item.spins === true ? <Spinner /> : item.text}
+    </Text>
+  );
+}
+
+function Spinner(): ReactNode {
+  const { frame } = useAnimation({ interval: SPINNER_MS });
+  return SPINNER[frame % SPINNER.length];
+}

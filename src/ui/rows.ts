@@ -1,0 +1,68 @@
+import { textWidth, wrapText } from '../report/text.js';
+import type { Tone } from '../report/words.js';
+import { SYMBOLS, type LookName } from './theme.js';
+
+/**
+ * A screen is rows of spans, each row exactly one line of the terminal. So a screen knows its height before it is drawn,
+ * and the live area can be kept below the height of the terminal, where a taller one would break the scrollback.
+ */
+export interface Span {
+  text: string;
+  look?: LookName;
+  /** Drawn as the moving spinner; its text is not shown. */
+  spins?: boolean;
+}
+
+export type Row = readonly Span[];
+
+export const BLANK: Row = [{ text: ' ' }];
+
+export function span(text: string, look: LookName = 'plain'): Span {
+  return { text, look };
+}
+
+export function spinner(): Span {
+  return { text: ' ', look: 'accent', spins: true };
+}
+
+/** The symbol of a tone, in its look. */
+export function mark(tone: Tone): Span {
+  return { text: SYMBOLS[tone], look: tone };
+}
+
+/** The text filled with spaces to a width, as a table needs it. */
+export function cell(text: string, width: number): string {
+  return text + ' '.repeat(Math.max(0, width - textWidth(text)));
+}
+
+/** Rows that wrap a text, all but the first under the place where the text began. */
+export function hanging(lead: Row, text: string, width: number, look: LookName = 'plain'): Row[] {
+  const indent = lead.reduce((sum, item) => sum + textWidth(item.text), 0);
+  return wrapText(text, width - indent).map((line, index) =>
+    index === 0 ? [...lead, span(line, look)] : [span(' '.repeat(indent)), span(line, look)],
+  );
+}
+
+/** At most `budget` rows; where some are left out, the last one says how many. */
+export function clipRows(rows: readonly Row[], budget: number): Row[] {
+  if (rows.length <= budget) return [...rows];
+  if (budget <= 0) return [];
+  return [...rows.slice(0, budget - 1), hidden(rows.length - budget + 1)];
+}
+
+/** At most `budget` rows around the chosen one; where some are hidden at an end, a row there says how many. */
+export function windowRows(rows: readonly Row[], chosen: number, budget: number): Row[] {
+  if (rows.length <= budget) return [...rows];
+  if (budget < 3) return rows.slice(chosen, chosen + Math.max(0, budget));
+  const atTop = chosen < budget - 1;
+  const atBottom = chosen > rows.length - budget;
+  if (atTop) return [...rows.slice(0, budget - 1), hidden(rows.length - budget + 1)];
+  if (atBottom) return [hidden(rows.length - budget + 1), ...rows.slice(1 - budget)];
+  const start = chosen - Math.floor((budget - 2) / 2);
+  const end = start + budget - 2;
+  return [hidden(start), ...rows.slice(start, end), hidden(rows.length - end)];
+}
+
+function hidden(count: number): Row {
+  return [span(`   … ${count} more`, 'quiet')];
+}

@@ -1,0 +1,158 @@
+import { isVectorEligible, MEMORY_LABEL } from '../memory/contract.js';
+import { fieldsOf, fingerprintNode, fingerprintPayload, sameValue, sharedField, SHARED_FIELDS } from '../memory/fingerprint.js';
+import { joinKey } from '../memory/ids.js';
+import { isMap, type Value, type ValueMap } from '../memory/values.js';
+import { decodeValue, type CompactCell } from '../stores/graph/reply.js';
+import type { ValidationContext } from './check.js';
+
+/** Examples kept of each kind of difference. */
+const EXAMPLES = 5;
+const BATCH = 500;
+
+/** A kind of difference: how many, and some ids. */
+export class Differences {
+  count = 0;
+  readonly examples: string[] = [];
+  add(id: string): void {
+    this.count++;
+    if (this.examples.length < EXAMPLES) this.examples.push(id);
+  }
+}
+
+/** Both stores read completely and joined by id; the graph's type decides what should have a vector. */
+export interface MemoryCensus {
+  memories: number;
+  eligible: number;
+  points: number;
+  /** Memories that should have a vector and have none. */
+  missing: Differences;
+  /** Points without a memory. */
+  orphans: Differences;
+  /** Memories whose payload says something else; only with depth `content`. */
+  stale: Differences;
+  /** Ids that stand on two nodes. */
+  duplicates: Differences;
+  /** A few ids that are in both stores, spread over the collection. */
+  sample: string[];
+}
+
+interface PointFacts {
+  hash: number;
+  provided: number;
+  excluded: boolean;
+  seen: boolean;
+}
+
+/** Reads both stores. About 200 bytes a memory are held, never the memories themselves. */
+export async function takeCensus(context: ValidationContext): Promise<MemoryCensus> {
+  const points = await readPoints(context);
+  const census: MemoryCensus = {
+    memories: 0,
+    eligible: 0,
+    points: points.size,
+    missing: new Differences(),
+    orphans: new Differences(),
+    stale: new Differences(),
+    duplicates: new Differences(),
+    sample: [],
+  };
+  await joinMemories(context, points, census);
+  for (const [id, { seen, excluded }] of points) if (!seen && !excluded) census.orphans.add(id);
+  return census;
+}
+
+async function readPoints({ vectors, collection, depth, excludedTypes, signal }: ValidationContext): Promise<Map<string, PointFacts>> {
+  const points = new Map<string, PointFacts>();
+  if (vectors === null) return points;
+  const payload = depth === 'content' ? true : ['type'];
+  for await (const page of vectors.scroll(collection, { payload, numbers: 'fast' })) {
+    signal.throwIfAborted();
+    for (const point of page) {
+      const { hash, provided } = fingerprintPayload(point.payload);
+      const type = isMap(point.payload) ? point.payload['type'] : null;
+      points.set(joinKey(point.id), { hash, provided, excluded: typeof type === 'string' && excludedTypes.has(type), seen: false });
+    }
+  }
+  return points;
+}
+
+const ID_COLUMNS = 'n.id, n.type, coalesce(n.content, "") <> ""';
+const CONTENT_COLUMNS = ['n.id', ...SHARED_FIELDS.map((field) => `n.${field}`)].join(',');
+/** Memories between two samples; prime, so that no pattern of the data is followed. */
+const SAMPLE_STRIDE = 17;
+const SAMPLES = 5;
+
+async function joinMemories(context: ValidationContext, points: Map<string, PointFacts>, census: MemoryCensus): Promise<void> {
+  const { graph, graphName, depth, excludedTypes, signal } = context;
+  if (graph === null) return;
+  let suspects: { id: string; properties: ValueMap; provided: number }[] = [];
+  const columns = depth === 'content' ? CONTENT_COLUMNS : ID_COLUMNS;
+  const withoutPoint = new Set<string>();
+  for await (const page of graph.pages(graphName, columns, MEMORY_LABEL)) {
+    signal.throwIfAborted();
+    for (const row of page) {
+      const memory = depth === 'content' ? contentRow(row) : idRow(row);
+      census.memories++;
+      const eligible = isVectorEligible(memory.properties, excludedTypes);
+      if (eligible) census.eligible++;
+      const id = memory.id === null ? '(without id)' : joinKey(memory.id);
+      const point = points.get(id);
+      if (point === undefined) {
+        if (withoutPoint.has(id)) census.duplicates.add(id);
+        withoutPoint.add(id);
+        if (eligible) census.missing.add(id);
+        continue;
+      }
+      if (point.seen) census.duplicates.add(id);
+      point.seen = true;
+      if (census.sample.length < SAMPLES && census.memories % SAMPLE_STRIDE === 1 && eligible) census.sample.push(id);
+      if (depth === 'content' && fingerprintNode(memory.properties, point.provided) !== point.hash) {
+        suspects.push({ id, properties: memory.properties, provided: point.provided });
+      }
+    }
+    if (suspects.length >= BATCH) {
+      await settle(context, suspects, census);
+      suspects = [];
+    }
+  }
+  await settle(context, suspects, census);
+}
+
+interface MemoryRow {
+  id: string | null;
+  properties: ValueMap;
+}
+
+function contentRow(row: CompactCell[]): MemoryRow {
+  const [id, ...values] = row.map(decodeValue);
+  const properties = Object.fromEntries(SHARED_FIELDS.map((field, i) => [field, values[i] ?? null]));
+  return { id: typeof id === 'string' ? id : null, properties };
+}
+
+function idRow(row: CompactCell[]): MemoryRow {
+  const [id, type, hasContent] = row.map(decodeValue);
+  return { id: typeof id === 'string' ? id : null, properties: { type: type ?? null, content: hasContent === true ? 'x' : '' } };
+}
+
+/** Fingerprints differ where the last digit of a double does: those are compared field by field. */
+async function settle(
+  { vectors, collection }: ValidationContext,
+  suspects: { id: string; properties: ValueMap; provided: number }[],
+  census: MemoryCensus,
+): Promise<void> {
+  for (let start = 0; start < suspects.length; start += BATCH) {
+    const batch = suspects.slice(start, start + BATCH);
+    const ids = batch.map(({ id }) => (/^\d+$/.test(id) ? BigInt(id) : id));
+    const points = (await vectors?.retrieve(collection, ids, { payload: true, numbers: 'exact' })) ?? [];
+    const payloads = new Map(points.map(({ id, payload }) => [joinKey(id), payload]));
+    for (const { id, properties, provided } of batch) {
+      const field = firstDifference(payloads.get(id) ?? null, properties, provided);
+      if (field !== null) census.stale.add(`${id} (${field})`);
+    }
+  }
+}
+
+function firstDifference(payload: Value, properties: ValueMap, provided: number): string | null {
+  const fields = isMap(payload) ? payload : {};
+  return fieldsOf(provided).find((field) => !sameValue(sharedField(fields, field), sharedField(properties, field))) ?? null;
+}

@@ -1,0 +1,37 @@
+import { Failure } from '../failure.js';
+import type { CheckResult } from '../recovery/events.js';
+import { connectivity, embeddingCoverage, memoriesMatch, relationshipIntegrity, searchWorks } from './checks.js';
+import type { ValidationContext } from './check.js';
+
+/** The five steps, in their order. */
+export const CHECKS = [connectivity, memoriesMatch, relationshipIntegrity, embeddingCoverage, searchWorks] as const;
+
+/**
+ * Runs the five-step validation. A store that stops answering fails the check in hand; the others still run.
+ *
+ * @param tell is told each result as it comes.
+ */
+export async function validate(context: ValidationContext, tell: (check: CheckResult) => void): Promise<CheckResult[]> {
+  const results: CheckResult[] = [];
+  for (const { step, name, run } of CHECKS) {
+    context.signal.throwIfAborted();
+    const result: CheckResult = { step, name, ...(await orFailed(() => run(context))) };
+    results.push(result);
+    tell(result);
+  }
+  return results;
+}
+
+async function orFailed(run: () => Promise<Omit<CheckResult, 'step' | 'name'>>): Promise<Omit<CheckResult, 'step' | 'name'>> {
+  try {
+    return await run();
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    return { status: 'fail', expected: 'an answer', actual: error.message, fix: error.hint, provesData: false };
+  }
+}
+
+/** A pass needs every check to pass and at least one of them to have looked at data. */
+export function isPass(checks: readonly CheckResult[]): boolean {
+  return checks.length > 0 && checks.every(({ status }) => status === 'pass') && checks.some(({ provesData }) => provesData);
+}

@@ -1,0 +1,134 @@
+import { describe, expect, it } from 'vitest';
+import type { TimedEvent } from '../../src/recovery/events.js';
+import { linesView } from '../../src/report/lines.js';
+import { at, checks, goodRun, opening, OPTIONS, summary } from './fixtures.js';
+
+function printed(events: TimedEvent[]): string[] {
+  const lines: string[] = [];
+  const view = linesView((line) => lines.push(line));
+  for (const event of events) view(event);
+  return lines;
+}
+
+const report = (lines: string[]): string =>
+  lines.slice(lines.findIndex((line) => line.startsWith('REPORT'))).join('\n');
+
+describe('the plain view', () => {
+  it('reads as a log: time, word, what happened; one line each', () => {
+    const lines = printed(goodRun());
+    expect(lines).toContain(
+      '03:12:05  PROBLEM graph lost: 0 memories, 0 relationships (memories at graph.internal:6379)',
+    );
+    expect(lines).toContain('03:12:10  WARNING not confirmed: "memry" is not "memories"');
+    expect(lines).toContain('03:12:17  ok      Read every point from the collection: 10,000 points (5s)');
+    for (const line of lines) expect(line).not.toMatch(/[\n\r\p{Cc}]/u);
+  });
+
+  it('shows every plan, with the reason where it does not apply', () => {
+    const text = printed(opening()).join('\n');
+    for (const option of OPTIONS) expect(text).toContain(`plan ${option.name}`);
+    expect(text).toContain('plan sync-drift: does not apply: There is no graph to compare the vectors with.');
+  });
+
+  it('speaks of progress every two seconds, and not at all of a short step', () => {
+    const progress = (seconds: number) =>
+      at(seconds, {
+        type: 'step.progress',
+        step: 's',
+        unit: 'points',
+        done: seconds * 10,
+        total: 100,
+        rate: 10,
+        etaSeconds: 1,
+      });
+    const started = at(0, { type: 'step.started', step: 's', title: 'Read', index: 1, total: 1 });
+    const said = (events: TimedEvent[]) =>
+      printed([started, ...events]).filter((line) => line.includes('points'));
+    expect(said([0.5, 1, 1.9].map(progress))).toEqual([]);
+    expect(said([1, 2, 2.5, 3, 3.9, 4, 5].map(progress)).map((line) => line.slice(0, 8))).toEqual([
+      '03:12:06',
+      '03:12:08',
+    ]);
+  });
+
+  it('names the first records and then points to the file', () => {
+    const records = Array.from({ length: 500 }, (_, index) =>
+      at(9, { type: 'quarantine', kind: 'memory', id: `m${index}`, reason: 'no content' }),
+    );
+    const lines = printed(records);
+    expect(lines).toHaveLength(6);
+    expect(lines[5]).toContain('more records in quarantine');
+  });
+
+  it('lets nothing that a store holds reach the terminal as a command', () => {
+    const [line] = printed([
+      at(9, { type: 'quarantine', kind: 'memory', id: 'm\u001B[2J\n\u0007', reason: 'odd' }),
+    ]);
+    expect(line).toBe('03:12:13  WARNING in quarantine: memory m\\u001b[2J \\u0007: odd');
+  });
+
+  it('ends with the report of a run that went well', () => {
+    const text = report(printed(goodRun()));
+    expect(text).toContain('ok Recovered. All 5 checks passed.');
+    expect(text).toContain('restored  10,000 memories, 10,041 nodes, 24,310 relationships, 0 vectors');
+    expect(text).toContain('ok RTO       met: 14s of 5:00');
+    expect(text).toContain('ok 4 Embedding coverage               10,000 of 10,000');
+    expect(text).toContain('salvaged  1 record (null-dropped 1)');
+    expect(text).toContain('evidence  /var/lib/lifeboat/runs/run-7f3a/evidence.json');
+    expect(text).toContain('1  To undo: lifeboat runs rollback run-7f3a');
+  });
+
+  it('says of a failed check what was expected, what was found, and the fix', () => {
+    const failed = checks([2]);
+    const end = summary({
+      outcome: 'validation-failed',
+      exitCode: 3,
+      validation: failed,
+      quarantined: 2,
+      losses: ['relationships made since 2026-11-20 23:00 UTC'],
+      rto: { objectiveSeconds: 300, measuredSeconds: 370, met: false },
+      rpo: { objectiveSeconds: 300, measuredSeconds: null, met: null },
+      files: { quarantine: '/runs/q.ndjson' },
+    });
+    const text = report(
+      printed([...opening(), ...failed.map((check) => at(9, { type: 'check', check })), at(10, end)]),
+    );
+    expect(text).toContain('FAILED Validation failed: 1 of 5 checks did not pass.');
+    expect(text).toContain('expected 10,000 ids on both sides; found 9,998');
+    expect(text).toMatch(/fix +Add the 2 missing memories: lifeboat validate --fix/);
+    expect(text).toContain('NOT BROUGHT BACK\n  relationships made since 2026-11-20 23:00 UTC');
+    expect(text).toContain('missed: 6:10, the objective is 5:00');
+    expect(text).toContain('cannot be told; the objective is 5:00');
+    expect(text).toContain('Read why 2 records could not be brought back: /runs/q.ndjson');
+  });
+
+  it.each([
+    ['failed', 4, 'Failed. There is nothing to recover from.'],
+    ['interrupted', 130, 'Interrupted. The run can go on where it stopped.'],
+    ['cancelled', 0, 'Cancelled. Nothing was changed.'],
+    ['assessed', 0, 'Assessed. Nothing was changed.'],
+    ['nothing-to-do', 0, 'Nothing to do. Nothing was changed.'],
+    ['validated', 0, 'Validated. All 5 checks passed.'],
+    ['recovered-with-losses', 3, 'Recovered, with losses. All 5 checks passed.'],
+  ] as const)('says %s in words', (outcome, exitCode, sentence) => {
+    const failure = {
+      code: 'no-source',
+      message: 'There is nothing to recover from.',
+      hint: 'Look for older backups.',
+    };
+    const end = summary({ outcome, exitCode, ...(outcome === 'failed' ? { failure } : {}) });
+    const text = report(printed([...opening(), at(10, end)]));
+    expect(text).toContain(sentence);
+    if (outcome === 'failed') expect(text).toContain('1  Look for older backups.');
+    if (outcome === 'interrupted') expect(text).toContain('lifeboat runs resume run-7f3a');
+  });
+
+  it('says of a dry run what it would do, and how to do it', () => {
+    const text = report(
+      printed([...opening(), at(2, summary({ outcome: 'dry-run', validation: [], files: {} }))]),
+    );
+    expect(text).toContain('fresh-start');
+    expect(text).toContain('WOULD DO\n  1  Check that the graph server has room for a second copy');
+    expect(text).toContain('To run it: lifeboat recover --plan rebuild-graph');
+  });
+});

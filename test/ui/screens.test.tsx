@@ -1,0 +1,226 @@
+import { render } from 'ink-testing-library';
+import { renderToString } from 'ink';
+import { describe, expect, it } from 'vitest';
+import type { RunControls, TimedEvent } from '../../src/recovery/events.js';
+import { textWidth } from '../../src/report/text.js';
+import { App } from '../../src/ui/app.js';
+import { Rows } from '../../src/ui/components/rows.js';
+import { layoutOf } from '../../src/ui/layout.js';
+import { emptyModel, screenOf, type UiModel } from '../../src/ui/model.js';
+import { createRunStore } from '../../src/ui/run-store.js';
+import { finalRows } from '../../src/ui/screens/report.js';
+import { liveRows } from '../../src/ui/screens/screen.js';
+import { at, checks, confirmed, goodRun, opening, OPTIONS, START } from '../report/fixtures.js';
+
+function modelAfter(events: TimedEvent[]): UiModel {
+  const store = createRunStore();
+  for (const event of events) store.receive(event);
+  store.close();
+  return store.get();
+}
+
+const EXECUTE = [...opening(), ...confirmed(), at(8, { type: 'phase.started', phase: 'execute' })] as const;
+const STEP = at(9, {
+  type: 'step.started',
+  step: 'stage-nodes',
+  title: 'Write memories',
+  index: 3,
+  total: 7,
+});
+const PROGRESS = at(10, {
+  type: 'step.progress',
+  step: 'stage-nodes',
+  unit: 'memories',
+  done: 6200,
+  total: 10_000,
+  rate: 3100,
+  etaSeconds: 2,
+});
+const VALIDATE = at(12, { type: 'phase.started', phase: 'validate' });
+
+const MOMENTS: Record<string, UiModel> = {
+  nothing: emptyModel(),
+  assess: modelAfter(opening().slice(0, 4)),
+  weighing: modelAfter(opening().slice(0, -1)),
+  plan: modelAfter(opening()),
+  'many plans': modelAfter([
+    ...opening().slice(0, -1),
+    at(1, {
+      type: 'plans',
+      options: Array.from({ length: 40 }, (_, index) => ({
+        ...(OPTIONS[index % OPTIONS.length] ?? OPTIONS[0]),
+        name: `plan-${index}`,
+      })) as typeof OPTIONS,
+      recommended: 'plan-20',
+    }),
+  ]),
+  confirm: modelAfter([...opening(), ...confirmed().slice(0, 3)]),
+  execute: modelAfter([
+    ...EXECUTE,
+    STEP,
+    PROGRESS,
+    at(10, { type: 'quarantine', kind: 'memory', id: 'm', reason: 'x'.repeat(300) }),
+  ]),
+  validate: modelAfter([
+    ...EXECUTE,
+    VALIDATE,
+    ...checks([2, 3]).map((check) => at(13, { type: 'check', check })),
+  ]),
+  mending: modelAfter([
+    ...EXECUTE,
+    VALIDATE,
+    ...checks([2]).map((check) => at(13, { type: 'check', check })),
+    STEP,
+    PROGRESS,
+  ]),
+  stopping: { ...modelAfter([...EXECUTE, STEP, PROGRESS]), ui: { ...emptyModel().ui, interrupts: 1 } },
+  reporting: modelAfter([...EXECUTE, at(14, { type: 'phase.started', phase: 'report' })]),
+};
+const SIZES = [
+  [80, 24],
+  [40, 20],
+  [40, 10],
+  [20, 6],
+  [10, 4],
+  [200, 60],
+  [63, 16],
+] as const;
+
+describe.each(SIZES)('at %d×%d', (columns, rows) => {
+  it.each(Object.keys(MOMENTS))(
+    '"%s" is lower than the terminal, fits its width, and ends with the keys',
+    (moment) => {
+      const model = MOMENTS[moment] ?? emptyModel();
+      const drawn = liveRows(model, layoutOf({ columns, rows }), START + 12_000);
+      expect(drawn.length).toBeLessThan(rows - 1);
+      const lines = renderToString(<Rows rows={drawn} />, { columns }).split('\n');
+      expect(lines.length).toBeLessThan(rows - 1);
+      for (const line of lines) expect(textWidth(line), line).toBeLessThanOrEqual(columns);
+      expect(lines.at(-1)).toMatch(/^ (Enter|Ctrl-C)/);
+    },
+  );
+});
+
+it.each([20, 40, 80, 200])('the report fits %d columns', (columns) => {
+  const final = finalRows(modelAfter(goodRun()).view, layoutOf({ columns, rows: 24 }));
+  for (const row of final) {
+    expect(row.reduce((sum, item) => sum + textWidth(item.text), 0)).toBeLessThanOrEqual(columns);
+  }
+});
+
+const drawn = (moment: string, columns = 80, rows = 24): string =>
+  renderToString(
+    <Rows rows={liveRows(MOMENTS[moment] ?? emptyModel(), layoutOf({ columns, rows }), START + 12_000)} />,
+    { columns },
+  );
+
+describe('what the screens say', () => {
+  it('each moment is on its screen', () => {
+    const screens = Object.entries(MOMENTS).map(([name, model]) => [name, screenOf(model.view)]);
+    expect(Object.fromEntries(screens)).toMatchObject({
+      nothing: 'assess',
+      weighing: 'assess',
+      plan: 'plan',
+      confirm: 'confirm',
+      execute: 'execute',
+      validate: 'validate',
+      reporting: 'report',
+    });
+  });
+
+  it('the plans: a table as in the sketch', () => {
+    expect(drawn('plan')).toContain(
+      [
+        'CHOOSE A PLAN         est.    you lose        changes',
+        ' › rebuild-graph      9s      0 memories      graph memories (replaced, kept fo…',
+        '   restore-backup     31s     4h12 of writes  graph memories, collection memori…',
+        '   × reembed-vectors  Not needed: the vectors are intact.',
+      ].join('\n'),
+    );
+  });
+
+  it('many plans: those around the cursor, and how many are hidden', () => {
+    expect(drawn('many plans')).toMatch(/… 1\d more\n.*\n[^]*› × plan-20[^]*… 1\d more/);
+  });
+
+  it('the confirmation: what it costs, and that the name was wrong', () => {
+    expect(drawn('confirm')).toContain('you lose  0 memories');
+    expect(drawn('confirm')).toContain('✗ "memry" is not "memories". Nothing was changed.');
+    expect(drawn('confirm')).toContain('Type memories to confirm, Esc to go back: █');
+  });
+
+  it('the execution: the step, its bar, rate and time left, and what comes', () => {
+    expect(drawn('execute')).toContain('EXECUTE rebuild-graph   step 3 of 7');
+    expect(drawn('execute')).toMatch(/█+░+ {2}62%\n {3}6,200 of 10,000 memories, 3,100\/s, about 2s left/);
+    expect(drawn('execute')).toContain('   Promote the staging graph');
+    expect(drawn('execute')).toMatch(/! 1 record in quarantine, the latest: memory m: x+…/);
+    expect(drawn('stopping')).toContain(
+      '! stopping after this step; Ctrl-C again to abort now\n Ctrl-C abort now',
+    );
+  });
+
+  it('the validation: each check with a symbol, and what a failed one found', () => {
+    expect(drawn('validate')).toContain(' ✓ 1 Connectivity                      both answer, within 2 ms');
+    expect(drawn('validate')).toContain(
+      ' ✗ 2 Memory counts and id sets match\n     expected 10,000 ids on both sides; found 9,998',
+    );
+    expect(drawn('mending')).toContain('MENDING\n ⠋ Write memories');
+  });
+
+  it('the clock says when the objective is over', () => {
+    const late = liveRows(
+      MOMENTS['execute'] ?? emptyModel(),
+      layoutOf({ columns: 80, rows: 24 }),
+      START + 330_000,
+    );
+    expect(renderToString(<Rows rows={late} />, { columns: 80 })).toContain(
+      'RTO 5:00   elapsed 5:30   ! over by 0:30',
+    );
+  });
+});
+
+describe('the app', () => {
+  it('draws what the run says and hands it the keys, without a terminal', async () => {
+    const told: string[] = [];
+    const controls: RunControls = {
+      choose: (plan) => void told.push(`choose ${plan}`),
+      confirm: (name) => void told.push(`confirm ${name}`),
+      back: () => void told.push('back'),
+      cancel: () => void told.push('cancel'),
+      interrupt: () => void told.push('interrupt'),
+    };
+    const store = createRunStore();
+    const app = render(
+      <App store={store} controls={controls} size={{ columns: 100, rows: 30 }} now={() => START} />,
+    );
+    expect(app.lastFrame()).toContain('ASSESS');
+    const shows = async (text: string): Promise<void> => expect.poll(() => app.lastFrame()).toContain(text);
+    for (const event of opening()) store.receive(event);
+    await shows('CHOOSE A PLAN');
+    app.stdin.write('\u001B[B');
+    await shows('› restore-backup');
+    app.stdin.write('\r');
+    for (const event of confirmed().slice(0, 2)) store.receive(event);
+    await shows('CONFIRM rebuild-graph');
+    app.stdin.write('memories\r');
+    app.stdin.write('\u0003');
+    await shows('Ctrl-C again to abort now');
+    for (const event of goodRun().slice(-1)) store.receive(event);
+    await shows('REPORT recover run-7f3a');
+    expect(told).toEqual(['choose restore-backup', 'confirm memories', 'interrupt']);
+    app.unmount();
+    store.close();
+  });
+
+  it('hears of a storm of events in batches', async () => {
+    const store = createRunStore();
+    let heard = 0;
+    store.subscribe(() => heard++);
+    for (let count = 0; count < 10_000; count++) {
+      store.receive(at(9, { type: 'salvage', id: `${count}`, field: 'f', rule: 'r' }));
+    }
+    await expect.poll(() => heard).toBe(1);
+    expect(store.get().view.salvage.count).toBe(10_000);
+    store.close();
+  });
+});
