@@ -1,15 +1,28 @@
 import { CommanderError, Command } from 'commander';
-import { addAssessCommand, addValidateCommand } from './commands/assess.js';
-import { addConfigCommand } from './commands/config.js';
 import type { CommandContext } from './commands/context.js';
-import { addDrillCommand } from './commands/drill.js';
-import { addRecoverCommand } from './commands/recover.js';
-import { addSandboxCommand } from './commands/sandbox.js';
-import { addSandboxDataCommands } from './commands/sandbox-data.js';
 import { ExitCode, Failure } from './failure.js';
+import { keepHeapSmall } from './heap.js';
 import { readPackage } from './package.js';
 
 const MINIMUM_NODE = [22, 19] as const;
+
+type AddCommand = (program: Command, context: CommandContext) => unknown;
+
+/** Each command's code is loaded when it is asked for: on the worst evening, a second counts. */
+const COMMANDS: Record<string, () => Promise<AddCommand>> = {
+  assess: async () => (await import('./commands/assess.js')).addAssessCommand,
+  recover: async () => (await import('./commands/recover.js')).addRecoverCommand,
+  validate: async () => (await import('./commands/assess.js')).addValidateCommand,
+  drill: async () => (await import('./commands/drill.js')).addDrillCommand,
+  config: async () => (await import('./commands/config.js')).addConfigCommand,
+  sandbox: async () => {
+    const [{ addSandboxCommand }, { addSandboxDataCommands }] = await Promise.all([
+      import('./commands/sandbox.js'),
+      import('./commands/sandbox-data.js'),
+    ]);
+    return (program, context) => addSandboxDataCommands(addSandboxCommand(program, context), context);
+  },
+};
 
 /** The composition root: the only reader of argv and environment, the only setter of the exit code. */
 export async function main(process: NodeJS.Process): Promise<void> {
@@ -18,9 +31,11 @@ export async function main(process: NodeJS.Process): Promise<void> {
     process.exitCode = ExitCode.usage;
     return;
   }
+  keepHeapSmall();
   const context = commandContext(process);
   try {
-    await buildProgram(context).parseAsync(process.argv);
+    const program = await buildProgram(context, process.argv[2]);
+    await program.parseAsync(process.argv);
   } catch (error) {
     context.setExitCode(explain(error, context));
   }
@@ -31,19 +46,17 @@ function isNodeNewEnough(version: string): boolean {
   return major > MINIMUM_NODE[0] || (major === MINIMUM_NODE[0] && minor >= MINIMUM_NODE[1]);
 }
 
-function buildProgram(context: CommandContext): Command {
+/** @param name the first argument; anything but a command's name (help, an option, a mistake) needs all of them. */
+async function buildProgram(context: CommandContext, name: string | undefined): Promise<Command> {
   const program = new Command('lifeboat')
     .description('Brings an AI memory service back after its stores were damaged, and proves the result.')
     .version(readPackage().version)
     .exitOverride()
     .configureOutput({ writeOut: (text) => context.out(text), writeErr: (text) => context.err(text) })
     .showHelpAfterError('(lifeboat --help lists the commands)');
-  addAssessCommand(program, context);
-  addRecoverCommand(program, context);
-  addValidateCommand(program, context);
-  addConfigCommand(program, context);
-  addDrillCommand(program, context);
-  addSandboxDataCommands(addSandboxCommand(program, context), context);
+  const asked = name !== undefined && Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  const loaders = asked === undefined ? Object.values(COMMANDS) : [asked];
+  for (const load of loaders) (await load())(program, context);
   return program;
 }
 

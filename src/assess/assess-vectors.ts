@@ -50,7 +50,7 @@ export async function assessVectors(
       ],
     };
   } finally {
-    await store.close();
+    store.close();
   }
 }
 

@@ -6,7 +6,7 @@ import { ExitCode, Failure } from '../failure.js';
 import { FILE_FAILURES, readAll, type Archive } from '../stores/archive/archive.js';
 
 /** Bytes of one inflated chunk: 1 MB inflated 2.5 times as fast as the default 16 kB (560 MB/s against 226). */
-const CHUNK = 1 << 20;
+const CHUNK = 256 * 1024;
 
 /** Files up to this size are read in full by checkContainer: it takes milliseconds, and the answer is certain. */
 const READ_WHOLE = 1 << 20;

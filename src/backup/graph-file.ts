@@ -1,3 +1,4 @@
+import { isAscii } from 'node:buffer';
 import { ExitCode, Failure } from '../failure.js';
 import { IncompleteJson, InvalidJson, JsonReader } from '../memory/json.js';
 import { isMap, type GraphNode, type GraphRelationship, type Value, type ValueMap } from '../memory/values.js';
@@ -8,6 +9,8 @@ const OPEN_BRACKET = 91;
 const CLOSE_BRACKET = 93;
 const COMMA = 44;
 const COLON = 58;
+const QUOTE = 34;
+const BYTE_ORDER_MARK = 0xfeff;
 
 /** One member of a backup file's outer object: a list's records a chunk at a time, or a whole small value. */
 export type FilePart =
@@ -26,13 +29,32 @@ export async function* readBackupFile(
   chunks: AsyncIterable<Buffer>,
   lists: ReadonlySet<string>,
 ): AsyncGenerator<FilePart> {
-  const decoder = new TextDecoder('utf-8', { fatal: false });
+  // A decoder that looks for a byte order mark takes it away at the start of any chunk.
+  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
   const walker = new FileWalker(file, lists);
+  let isPlain = true;
   for await (const chunk of chunks) {
-    yield* walker.feed(decoder.decode(chunk, { stream: true }), false);
+    isPlain &&= isAscii(chunk);
+    let text: string;
+    try {
+      // AutoMem's files are ASCII, and so the text takes one byte a character; a TextDecoder's would take two.
+      text = isPlain ? chunk.toString('latin1') : decoder.decode(chunk, { stream: true });
+    } catch {
+      // Replaced characters would be a loss that nobody hears of.
+      throw walker.failure('backup-not-json', 'the text is not UTF-8');
+    }
+    yield* walker.feed(text, false);
   }
-  yield* walker.feed(decoder.decode(), true);
+  yield* walker.feed(lastCharacter(decoder), true);
   walker.finish();
+}
+
+function lastCharacter(decoder: { decode(): string }): string {
+  try {
+    return decoder.decode();
+  } catch {
+    return '\ufffd';
+  }
 }
 
 type Place = 'start' | 'member' | 'records' | 'end';
@@ -40,8 +62,10 @@ type Place = 'start' | 'member' | 'records' | 'end';
 class FileWalker {
   private place: Place = 'start';
   private list = '';
+  /** Nothing stands before the next record or member, so no comma either. */
+  private isFirst = true;
   private rest = '';
-  /** Characters consumed before `rest`. AutoMem's files are ASCII, so they are bytes too. */
+  /** Bytes consumed before `rest`. */
   private consumed = 0;
   private waitFor = 0;
 
@@ -71,7 +95,7 @@ class FileWalker {
       if (!(error instanceof IncompleteJson)) throw this.explain(error);
     }
     if (records.length > 0) yield { kind: 'records', list: this.list, records };
-    this.consumed += mark;
+    this.consumed += Buffer.byteLength(this.rest.slice(0, mark));
     this.rest = this.rest.slice(mark);
     this.waitFor = this.rest.length > 1024 * 1024 ? this.rest.length * 2 : 0;
   }
@@ -80,6 +104,7 @@ class FileWalker {
   private step(reader: JsonReader, records: Value[]): FilePart | 'list' | 'end' | null {
     switch (this.place) {
       case 'start':
+        if (reader.peek() === BYTE_ORDER_MARK) reader.pos++;
         reader.expect(OPEN_BRACE);
         this.place = 'member';
         return null;
@@ -98,12 +123,14 @@ class FileWalker {
     if (char === CLOSE_BRACKET) {
       reader.pos++;
       this.place = 'member';
+      this.isFirst = false;
       return 'list';
     }
-    if (char === COMMA) reader.pos++;
+    if (!this.isFirst) reader.expect(COMMA);
     const record = reader.value();
     // Counted only once what follows is in sight, so that a number at the edge of a chunk is never cut in two.
     reader.peek();
+    this.isFirst = false;
     records.push(record);
     return null;
   }
@@ -115,17 +142,20 @@ class FileWalker {
       this.place = 'end';
       return null;
     }
-    if (char === COMMA) reader.pos++;
-    reader.peek();
+    if (!this.isFirst) reader.expect(COMMA);
+    if (reader.peek() !== QUOTE) throw new InvalidJson('expected a key', reader.pos);
     const name = reader.string();
     reader.expect(COLON);
     if (this.lists.has(name) && reader.peek() === OPEN_BRACKET) {
       reader.pos++;
       this.list = name;
       this.place = 'records';
+      this.isFirst = true;
       return null;
     }
-    return { kind: 'field', name, value: reader.value() };
+    const value = reader.value();
+    this.isFirst = false;
+    return { kind: 'field', name, value };
   }
 
   finish(): void {
@@ -139,11 +169,12 @@ class FileWalker {
     return this.failure('backup-not-json', error.message.replace(/ at character \d+$/, ''), error.offset);
   }
 
-  private failure(code: string, reason: string, offset = this.rest.length): Failure {
+  failure(code: string, reason: string, offset = this.rest.length): Failure {
+    const byte = this.consumed + Buffer.byteLength(this.rest.slice(0, offset));
     return new Failure({
       operation: 'read the backup',
       subject: this.file,
-      reason: `${reason}, at byte ${this.consumed + offset} of the uncompressed JSON`,
+      reason: `${reason}, at byte ${byte} of the uncompressed JSON`,
       hint: 'Use an older backup with --backup TIMESTAMP, or go on without one with --backup none.',
       exitCode: ExitCode.nothingToRecoverFrom,
       code,
@@ -175,5 +206,7 @@ export function asRelationship(record: Value): GraphRelationship | BadRecord {
   const { source_id: source, target_id: target, type, properties } = record;
   if (typeof source !== 'number' || typeof target !== 'number') return { reason: 'a relationship lacks an end', record };
   if (typeof type !== 'string' || type === '') return { reason: 'a relationship has no type', record };
-  return { source, target, type, properties: isMap(properties) ? properties : ({} satisfies ValueMap) };
+  const none = properties === undefined || properties === null;
+  if (!none && !isMap(properties)) return { reason: 'the properties of a relationship are not an object', record };
+  return { source, target, type, properties: none ? ({} satisfies ValueMap) : properties };
 }

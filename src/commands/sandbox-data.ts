@@ -42,7 +42,12 @@ export function addSandboxDataCommands(sandbox: Command, context: CommandContext
   sandbox
     .command('fill')
     .description('write a believable AutoMem population into both stores, and the matching backup pair')
-    .option('--memories <number>', 'memories (summaries, entities and patterns come on top)', wholeNumber, 1_000)
+    .option(
+      '--memories <number>',
+      'memories (summaries, entities and patterns come on top)',
+      wholeNumber,
+      1_000,
+    )
     .option('--dim <number>', 'components of each vector, 2 to 4096', wholeNumber, 768)
     .option('--seed <number>', 'the same seed gives the same data', wholeNumber, 1)
     .option('--backup-dir <folder>', 'where the backup pair goes (default: $AUTOMEM_BACKUP_DIR)')
@@ -65,7 +70,8 @@ export function addSandboxDataCommands(sandbox: Command, context: CommandContext
 async function runFill(flags: FillFlags, context: CommandContext): Promise<void> {
   const settings = await settingsOf(context);
   const { memories, dim, seed } = flags;
-  const backupDir = flags.backupDir === undefined ? settings.backups.dir : resolve(context.cwd, flags.backupDir);
+  const backupDir =
+    flags.backupDir === undefined ? settings.backups.dir : resolve(context.cwd, flags.backupDir);
   const timestamp = flags.timestamp ?? backupStamp(new Date());
   const result = await fill(
     { memories, dim, seed, backupDir, timestamp, force: flags.force ?? false },
@@ -90,7 +96,15 @@ function progressLines(context: CommandContext): (progress: FillProgress) => voi
   };
 }
 
-function fillText({ nodes, memories, metaMemories, relationships, points, seconds, files }: FillResult): string {
+function fillText({
+  nodes,
+  memories,
+  metaMemories,
+  relationships,
+  points,
+  seconds,
+  files,
+}: FillResult): string {
   const graph = `graph       ${nodes} nodes (${memories} memories, ${metaMemories} summaries), ${relationships} relationships\n`;
   const backup = files === null ? '' : `backup      ${files.graph}\n            ${files.vectors}\n`;
   return `${graph}collection  ${points} points\n${backup}time        ${seconds.toFixed(1)} s\n`;
@@ -109,7 +123,11 @@ async function runDamage(name: string, flags: DamageFlags, context: CommandConte
 }
 
 /** Only the stores of the running sandbox may be broken without naming the graph. */
-async function refuseStrangers(settings: Settings, flags: DamageFlags, context: CommandContext): Promise<void> {
+async function refuseStrangers(
+  settings: Settings,
+  flags: DamageFlags,
+  context: CommandContext,
+): Promise<void> {
   const { graph, vectors } = settings;
   if (flags.confirm === graph.name) return;
   const { variables } = await sandboxStatus({ dir: flags.dir, env: context.env, cwd: context.cwd });
@@ -153,7 +171,15 @@ async function settingsOf({ env, cwd }: CommandContext): Promise<Settings> {
 function storesOf({ graph, vectors }: Settings): StoreAddresses {
   const { host, port, username, tls, name } = graph;
   return {
-    graph: { host, port, username, password: graph.password ?? undefined, tls, caFile: graph.caFile ?? undefined, name },
+    graph: {
+      host,
+      port,
+      username,
+      password: graph.password ?? undefined,
+      tls,
+      caFile: graph.caFile ?? undefined,
+      name,
+    },
     vectors: { url: vectors.url, apiKey: vectors.apiKey ?? undefined, collection: vectors.collection },
   };
 }

@@ -1,5 +1,5 @@
 import { Double, isMap, numeric, type Value, type ValueMap } from './values.js';
-import { parseJson } from './json.js';
+import { MAX_DEPTH, parseJson } from './json.js';
 import { isMemoryType } from './contract.js';
 
 /**
@@ -54,7 +54,11 @@ export function sharedField(fields: ValueMap, field: SharedField, exact = true):
       return metadataObject(value, exact);
     case 'type':
       return isMemoryType(value) ? value : undefined;
-    default:
+    case 'content':
+    case 'timestamp':
+    case 'updated_at':
+    case 't_valid':
+    case 't_invalid':
       return typeof value === 'string' ? value : undefined;
   }
 }
@@ -113,12 +117,13 @@ export function fingerprintNode(properties: ValueMap, provided: number): number 
 }
 
 /**
- * Whether two values are the same to the stores: numbers within one unit of their 15th digit (FalkorDB answers with 15
- * digits, Qdrant's reader may change the last one), key order free.
+ * Whether two values are the same to the stores: doubles within one unit of their 15th digit (FalkorDB answers with 15
+ * digits, Qdrant's reader may change the last one), integers exactly, an integer and a double by value, key order free.
  */
 export function sameValue(a: Value | undefined, b: Value | undefined): boolean {
   if (a === b) return true;
   if (a === undefined || b === undefined || a === null || b === null) return false;
+  if (isExactInteger(a) && isExactInteger(b)) return false;
   const left = numeric(a);
   const right = numeric(b);
   if (left !== null || right !== null) return left !== null && right !== null && sameNumber(left, right);
@@ -130,8 +135,14 @@ export function sameValue(a: Value | undefined, b: Value | undefined): boolean {
   return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && sameValue(a[key], b[key]));
 }
 
+/** Both stores keep 64-bit integers to the last digit. */
+function isExactInteger(value: Value): boolean {
+  return typeof value === 'bigint' || Number.isSafeInteger(value);
+}
+
 function sameNumber(a: number, b: number): boolean {
-  return Object.is(a, b) || Math.abs(a - b) <= 1e-14 * Math.max(Math.abs(a), Math.abs(b));
+  if (!Number.isFinite(a) || !Number.isFinite(b)) return Object.is(a, b);
+  return Math.abs(a - b) <= 1e-14 * Math.max(Math.abs(a), Math.abs(b));
 }
 
 // Two views of one number's bits, for hashing doubles without making text of them.
@@ -147,17 +158,18 @@ class Mixer {
     this.add(0x7f4a7c15);
   }
 
-  addValue(value: Value): void {
+  addValue(value: Value, depth = 0): void {
     if (typeof value === 'string') this.addText(value);
     else if (typeof value === 'number') this.addNumber(value);
     else if (value === null) this.add(1);
     else if (typeof value === 'boolean') this.add(value ? 3 : 2);
     else if (value instanceof Double) this.addNumber(value.value);
     else if (typeof value === 'bigint') this.addNumber(Number(value));
+    else if (depth > MAX_DEPTH) this.addMissing();
     else if (Array.isArray(value)) {
       this.add(5 + value.length);
-      for (const item of value) this.addValue(item);
-    } else this.addMap(value);
+      for (const item of value) this.addValue(item, depth + 1);
+    } else this.addMap(value, depth + 1);
   }
 
   digest(): number {
@@ -176,34 +188,45 @@ class Mixer {
   private addText(text: string): void {
     let a = this.a ^ text.length;
     let b = this.b;
-    for (let i = 0; i < text.length; i++) {
-      const char = text.charCodeAt(i);
-      a = Math.imul(a ^ char, 0x9e3779b1);
-      b = Math.imul(b ^ char, 0x5f356495);
+    const even = text.length & ~1;
+    for (let i = 0; i < even; i += 2) {
+      const pair = text.charCodeAt(i) | (text.charCodeAt(i + 1) << 16);
+      a = Math.imul(a ^ pair, 0x9e3779b1);
+      b = Math.imul(b ^ pair ^ (a >>> 15), 0x5f356495);
+    }
+    if (even < text.length) {
+      a = Math.imul(a ^ text.charCodeAt(even), 0x9e3779b1);
+      b = Math.imul(b ^ a, 0x5f356495);
     }
     this.a = a ^ (a >>> 16);
     this.b = b ^ (b >>> 15);
   }
 
   private addNumber(value: number): void {
-    // Rounded to 45 bits of mantissa, so that a change in the last digit rarely changes the hash; where it does, the
-    // memories are compared field by field.
     asDouble[0] = value;
     const low = asBits[0] as number;
     const high = asBits[1] as number;
+    if (Number.isInteger(value)) {
+      // Stores keep integers to the last digit, and ids and times in microseconds differ only there.
+      this.add(low);
+      this.add(high);
+      return;
+    }
+    // Rounded to 45 bits of mantissa, so that a change in the last digit rarely changes the hash; where it does, the
+    // memories are compared field by field.
     const rounded = (low >>> 0) + 0x80;
     this.add(rounded > 0xffffffff ? 0 : (rounded & 0xffffff00) | 0);
     this.add(rounded > 0xffffffff ? high + 1 : high);
   }
 
-  private addMap(map: ValueMap): void {
+  private addMap(map: ValueMap, depth: number): void {
     // Keys are summed, not chained: neither store promises their order.
     let a = 0;
     let b = 0;
     for (const key in map) {
       const entry = new Mixer();
       entry.addText(key);
-      entry.addValue(map[key] as Value);
+      entry.addValue(map[key] as Value, depth);
       a = (a + entry.a) | 0;
       b = (b + entry.b) | 0;
     }

@@ -1,4 +1,5 @@
-import { printPythonJson } from "./json.js";
+import { printPythonJson } from './json.js';
+import { isStorable } from './payload.js';
 import { isMap, numeric, type Value, type ValueMap } from './values.js';
 
 /** A relationship that a payload hints at; its ends are memory ids as the payload writes them. */
@@ -53,7 +54,10 @@ export function readHints(id: string, metadata: Value | undefined): Hints {
 function addNeighbours(id: string, neighbours: Value | undefined, hints: Hints): void {
   if (!Array.isArray(neighbours)) return;
   for (const neighbour of neighbours) {
-    if (!isMap(neighbour) || typeof neighbour['id'] !== 'string') continue;
+    if (!isMap(neighbour) || typeof neighbour['id'] !== 'string' || neighbour['id'] === '') {
+      hints.unusable.push(`metadata.enrichment.semantic_neighbors: ${clip(neighbour)} names no memory`);
+      continue;
+    }
     const properties: ValueMap = {};
     if (numeric(neighbour['score']) !== null) properties['score'] = neighbour['score'] as Value;
     if (hints.enrichedAt !== null) properties['updated_at'] = hints.enrichedAt;
@@ -68,7 +72,10 @@ function addNeighbours(id: string, neighbours: Value | undefined, hints: Hints):
 function addPatterns(patterns: Value | undefined, hints: Hints): void {
   if (!Array.isArray(patterns)) return;
   for (const pattern of patterns) {
-    if (!isMap(pattern) || typeof pattern['type'] !== 'string' || pattern['type'] === '') continue;
+    if (!isMap(pattern) || typeof pattern['type'] !== 'string' || pattern['type'] === '') {
+      hints.unusable.push(`metadata.enrichment.patterns_detected: ${clip(pattern)} names no type`);
+      continue;
+    }
     const terms = pattern['key_terms'];
     hints.patterns.push({
       type: pattern['type'],
@@ -81,10 +88,12 @@ function addPatterns(patterns: Value | undefined, hints: Hints): void {
 const TARGET_KEYS = ['target', 'target_id', 'to', 'memory2_id', 'memory_id', 'id'] as const;
 const TYPE_KEYS = ['type', 'relation', 'relationship'] as const;
 
-/** Accepts a list of `{type, target, …}` and a map of type → target, targets, or `{target, …}`. */
+/** Accepts `{type, target, …}`, a list of such, and a map of type → target, targets, or `{target, …}`. */
 function addDeclared(id: string, declared: Value | undefined, hints: Hints): void {
   if (Array.isArray(declared)) {
     for (const entry of declared) addDeclaredEntry(id, null, entry, hints);
+  } else if (isMap(declared) && textKey(TYPE_KEYS, declared) !== undefined && textKey(TARGET_KEYS, declared) !== undefined) {
+    addDeclaredEntry(id, null, declared, hints);
   } else if (isMap(declared)) {
     for (const [type, targets] of Object.entries(declared)) {
       for (const target of Array.isArray(targets) ? targets : [targets]) addDeclaredEntry(id, type, target, hints);
@@ -94,22 +103,26 @@ function addDeclared(id: string, declared: Value | undefined, hints: Hints): voi
 
 function addDeclaredEntry(id: string, outerType: string | null, entry: Value, hints: Hints): void {
   const fields: ValueMap = isMap(entry) ? { ...entry } : typeof entry === 'string' ? { target: entry } : {};
-  const typeKey = TYPE_KEYS.find((key) => typeof fields[key] === 'string');
-  const targetKey = TARGET_KEYS.find((key) => typeof fields[key] === 'string');
+  const typeKey = textKey(TYPE_KEYS, fields);
+  const targetKey = textKey(TARGET_KEYS, fields);
   const type = outerType ?? (typeKey === undefined ? null : (fields[typeKey] as string));
   if (type === null || !/^[A-Za-z_][A-Za-z0-9_]*$/.test(type) || targetKey === undefined) {
-    hints.unusable.push(`metadata.relationships: ${printPythonJson(entry).slice(0, 80)} names no usable type or target`);
+    hints.unusable.push(`metadata.relationships: ${clip(entry)} names no usable type or target`);
     return;
   }
   const target = fields[targetKey] as string;
   const properties = Object.fromEntries(
-    Object.entries(fields).filter(
-      ([key, value]) => key !== targetKey && (key !== typeKey || outerType !== null) && isScalar(value),
-    ),
+    Object.entries(fields)
+      .filter(([key, value]) => key !== targetKey && (key !== typeKey || outerType !== null) && value !== null)
+      .map(([key, value]) => [key, isStorable(value) ? value : printPythonJson(value)]),
   );
   hints.relationships.push({ type, source: id, target, properties });
 }
 
-function isScalar(value: Value): boolean {
-  return value !== null && !Array.isArray(value) && !isMap(value);
+function textKey<K extends string>(keys: readonly K[], fields: ValueMap): K | undefined {
+  return keys.find((key) => typeof fields[key] === 'string');
+}
+
+function clip(value: Value): string {
+  return printPythonJson(value).slice(0, 80);
 }

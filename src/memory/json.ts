@@ -46,11 +46,20 @@ const enum Char {
   CloseBrace = 125,
 }
 
+/**
+ * How deep values may be nested: as deep as Python's own reader follows by default. Qdrant refuses more than 128 levels;
+ * without a limit, a hostile text would exhaust the stack.
+ */
+export const MAX_DEPTH = 1000;
+
 const NUMBER = /^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$/;
+/** What a number can be cut down to that is no number itself. */
+const NUMBER_START = /^-?(?:(?:0|[1-9][0-9]*)(?:\.|(?:\.[0-9]+)?[eE][+-]?))?$/;
 
 /**
  * Reads JSON without losing what JavaScript's own parser loses: 1.0 stays a double, integers beyond 2^53 stay
  * exact, and `NaN`, `Infinity` and `-Infinity` are read as Python writes them (AutoMem's backup files may hold them).
+ * Control characters that a text holds unescaped are kept, as Python does with `strict=False`.
  *
  * It reads values one after another from `text`, so that a caller can walk a file in chunks.
  */
@@ -58,6 +67,7 @@ export class JsonReader {
   pos = 0;
   // Where the next backslash is, so that strings without escapes are cut without looking at each character.
   private nextBackslash = -1;
+  private depth = 0;
 
   constructor(
     readonly text: string,
@@ -68,15 +78,17 @@ export class JsonReader {
   /** Skips white space and returns the character there, or throws {@link IncompleteJson}. */
   peek(): number {
     const { text } = this;
-    let pos = this.pos;
-    for (;;) {
+    for (let pos = this.pos; ; pos++) {
       const char = text.charCodeAt(pos);
-      if (char === Char.Space || char === Char.Newline || char === Char.Return || char === Char.Tab) pos++;
-      else {
+      if (char > Char.Space) {
         this.pos = pos;
-        if (char !== char) throw INCOMPLETE;
         return char;
       }
+      if (char === Char.Space || char === Char.Newline || char === Char.Return || char === Char.Tab) continue;
+      this.pos = pos;
+      // Past the end there is NaN; a control character is left for the caller to refuse.
+      if (pos >= text.length) throw INCOMPLETE;
+      return char;
     }
   }
 
@@ -125,9 +137,10 @@ export class JsonReader {
 
   object(): ValueMap {
     this.expect(Char.OpenBrace);
+    this.enter();
     const map: ValueMap = {};
     if (this.peek() === Char.CloseBrace) {
-      this.pos++;
+      this.leave();
       return map;
     }
     for (;;) {
@@ -139,26 +152,42 @@ export class JsonReader {
       if (key === '__proto__') Object.defineProperty(map, key, { value, enumerable: true, configurable: true, writable: true });
       else map[key] = value;
       const next = this.peek();
-      this.pos++;
-      if (next === Char.CloseBrace) return map;
+      if (next === Char.CloseBrace) {
+        this.leave();
+        return map;
+      }
       if (next !== Char.Comma) throw this.invalid(`expected "," or "}" but found ${quoted(next)}`);
+      this.pos++;
     }
   }
 
   array(): Value[] {
     this.expect(Char.OpenBracket);
+    this.enter();
     const items: Value[] = [];
     if (this.peek() === Char.CloseBracket) {
-      this.pos++;
+      this.leave();
       return items;
     }
     for (;;) {
       items.push(this.value());
       const next = this.peek();
-      this.pos++;
-      if (next === Char.CloseBracket) return items;
+      if (next === Char.CloseBracket) {
+        this.leave();
+        return items;
+      }
       if (next !== Char.Comma) throw this.invalid(`expected "," or "]" but found ${quoted(next)}`);
+      this.pos++;
     }
+  }
+
+  private enter(): void {
+    if (++this.depth > MAX_DEPTH) throw this.invalid(`values are nested deeper than ${MAX_DEPTH} levels`);
+  }
+
+  private leave(): void {
+    this.depth--;
+    this.pos++;
   }
 
   string(): string {
@@ -184,19 +213,18 @@ export class JsonReader {
       end = text.indexOf('"', end + 1);
       if (end < 0) throw INCOMPLETE;
     }
-    try {
-      const value = JSON.parse(text.slice(start - 1, end + 1)) as string;
-      this.pos = end + 1;
-      return value;
-    } catch {
-      throw this.invalid('a string holds an invalid escape or control character');
-    }
+    const value = unescape(text.slice(start - 1, end + 1));
+    if (value === null) throw this.invalid('a string holds an invalid escape');
+    this.pos = end + 1;
+    return value;
   }
 
   private number(first: number): Value {
     const { text } = this;
     const start = this.pos;
-    if (first === Char.Minus && text.startsWith('-Infinity', start)) return this.word('-Infinity', new Double(-Infinity));
+    if (first === Char.Minus && text.charCodeAt(start + 1) === Char.UpperI) {
+      return this.word('-Infinity', new Double(-Infinity));
+    }
     let pos = start;
     let isDouble = false;
     for (; ; pos++) {
@@ -208,7 +236,7 @@ export class JsonReader {
     if (pos >= text.length && !this.last) throw INCOMPLETE;
     const literal = text.slice(start, pos);
     if (!NUMBER.test(literal)) {
-      if (pos >= text.length && !this.last) throw INCOMPLETE;
+      if (pos >= text.length && NUMBER_START.test(literal)) throw INCOMPLETE;
       throw this.invalid(`expected a value but found ${quoted(first)}`);
     }
     this.pos = pos;
@@ -223,7 +251,7 @@ export class JsonReader {
       this.pos = pos + word.length;
       return value;
     }
-    if (!this.last && word.startsWith(text.slice(pos))) throw INCOMPLETE;
+    if (word.startsWith(text.slice(pos))) throw INCOMPLETE;
     throw this.invalid(`expected "${word}"`);
   }
 
@@ -236,6 +264,29 @@ function isEscaped(text: string, start: number, quote: number): boolean {
   let backslashes = 0;
   for (let pos = quote - 1; pos >= start && text.charCodeAt(pos) === Char.Backslash; pos--) backslashes++;
   return backslashes % 2 === 1;
+}
+
+// eslint-disable-next-line no-control-regex -- these are what it looks for
+const ESCAPE_OR_CONTROL = /\\[^]|[\x00-\x1f]/g;
+
+/** The text behind a string literal, or null where it holds an invalid escape. */
+function unescape(literal: string): string | null {
+  const controlsEscaped = (): string =>
+    literal.replace(ESCAPE_OR_CONTROL, (found) => (found.length === 1 ? escapeUnit(found) : found));
+  return nativeString(literal) ?? nativeString(controlsEscaped());
+}
+
+/** The native parser confuses only keys of objects that hold escapes (nodejs/node#63785); a lone string is safe. */
+function nativeString(literal: string): string | null {
+  try {
+    return JSON.parse(literal) as string;
+  } catch {
+    return null;
+  }
+}
+
+function escapeUnit(unit: string): string {
+  return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
 
 function quoted(char: number): string {
@@ -277,15 +328,12 @@ export function printPythonJson(value: Value): string {
   return Number.isInteger(value) ? value.toString() : pythonDouble(value);
 }
 
-// eslint-disable-next-line no-control-regex -- DEL is ASCII, so Python leaves it as it is
-const OUTSIDE_ASCII = /[^\x00-\x7f]/g;
+// Python escapes DEL too. Control characters are no matter here: JSON.stringify has escaped them already.
+const NOT_PRINTABLE_ASCII = /[^ -~]/g;
 
 function pythonString(text: string): string {
   // JSON.stringify escapes lone surrogates itself and control characters just as Python does.
-  return JSON.stringify(text).replace(
-    OUTSIDE_ASCII,
-    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
+  return JSON.stringify(text).replace(NOT_PRINTABLE_ASCII, escapeUnit);
 }
 
 /** Python's `repr(float)`: shortest digits, exponent from 1e16 up and below 1e-4, exponents of two digits at least. */

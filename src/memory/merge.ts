@@ -13,7 +13,8 @@ export interface MergedMemory {
  * A memory of which both a backup node and a payload survive. The payload is newer, so it decides over each field that
  * it provides; everything else, and every field that did not change, stays exactly as it stood in the graph.
  *
- * A field that is damaged in the payload comes from the backup and is listed as salvaged. When the content changed,
+ * A field that is damaged in the payload comes from the backup, or from what can be read of it where the backup has
+ * none, and is listed as salvaged. When the content changed,
  * `processed` is false: the enrichment of the old content no longer fits.
  */
 export function mergeWithBackup(id: string, backup: ValueMap, payload: Value): MergedMemory {
@@ -27,7 +28,16 @@ export function mergeWithBackup(id: string, backup: ValueMap, payload: Value): M
     if (fromPayload === undefined) {
       // What the graph itself held in the same odd form is not damage: it comes back as it stood.
       const isOdd = (fields[field] ?? null) !== null && !sameValue(fields[field], backup[field]);
-      if (isOdd) salvaged.push({ field, rule: 'damaged in the payload: taken from the backup' });
+      if (!isOdd) continue;
+      if ((backup[field] ?? null) !== null || !decoded.ok) {
+        salvaged.push({ field, rule: 'damaged in the payload: taken from the backup' });
+        continue;
+      }
+      salvaged.push(...decoded.salvaged.filter((salvage) => salvage.field === field));
+      const readable = decoded.properties[field];
+      if (readable === undefined) continue;
+      changed.push(field);
+      properties[field] = readable;
       continue;
     }
     if (sameValue(fromPayload, sharedField(backup, field))) continue;

@@ -1,4 +1,5 @@
 import { DEFAULT_CONFIDENCE, DEFAULT_IMPORTANCE, FALLBACK_TYPE, isMemoryType } from './contract.js';
+import { joinKey } from './ids.js';
 import { parseJson, printPythonJson } from './json.js';
 import { tagPrefixes } from './tags.js';
 import { Double, double, isMap, numeric, type Value, type ValueMap } from './values.js';
@@ -29,7 +30,7 @@ const KNOWN = new Set<string>([
  * the timestamp, and `processed` is false so that the service can be asked to enrich the memory again.
  * Source: the contract's rules for a rebuild from payloads.
  */
-export function decodePayload(id: string, payload: Value): DecodedPayload {
+export function decodePayload(id: string, payload: Value | undefined): DecodedPayload {
   if (payload === null || payload === undefined) return { ok: false, reason: 'the point has no payload' };
   if (!isMap(payload)) return { ok: false, reason: `the payload is ${describe(payload)}, not an object` };
   const decoder = new Decoder(payload);
@@ -44,8 +45,8 @@ export function decodePayload(id: string, payload: Value): DecodedPayload {
     tags,
     tag_prefixes: tagPrefixes(tags),
     type: decoder.type(),
-    importance: decoder.number('importance') ?? decoder.missing('importance', double(DEFAULT_IMPORTANCE)),
-    confidence: decoder.number('confidence') ?? decoder.missing('confidence', double(DEFAULT_CONFIDENCE)),
+    importance: decoder.numberOr('importance', DEFAULT_IMPORTANCE),
+    confidence: decoder.numberOr('confidence', DEFAULT_CONFIDENCE),
     metadata: decoder.metadata(),
     processed: false,
   };
@@ -54,6 +55,7 @@ export function decodePayload(id: string, payload: Value): DecodedPayload {
   if (relevance !== undefined) properties['relevance_score'] = relevance;
   const archived = decoder.archived();
   if (archived !== undefined) properties['archived'] = archived;
+  decoder.repeatedIds(id);
   decoder.others(properties);
   return { ok: true, properties, salvaged: decoder.salvaged };
 }
@@ -65,11 +67,6 @@ class Decoder {
 
   private note(field: string, rule: string): void {
     this.salvaged.push({ field, rule });
-  }
-
-  missing<T extends Value>(field: string, value: T): T {
-    this.note(field, `missing: set to AutoMem's default ${printPythonJson(value)}`);
-    return value;
   }
 
   content(): string | undefined {
@@ -85,34 +82,62 @@ class Decoder {
     if (value === undefined || value === null) return [];
     if (typeof value === 'string') {
       this.note('tags', 'were one text: split into a list');
-      return splitTags(value);
+      return this.split(value);
     }
     if (!Array.isArray(value)) {
       this.note('tags', `were ${describe(value)}: left empty`);
       return [];
     }
-    if (value.every((tag) => typeof tag === 'string')) return value.map((tag) => this.storable('tags', tag));
-    this.note('tags', 'held values that are not texts: kept as texts, nulls left out');
-    return value.filter((tag) => tag !== null).map((tag) => (typeof tag === 'string' ? tag : printPythonJson(tag)));
+    return this.texts(value);
+  }
+
+  private texts(list: Value[]): string[] {
+    if (!list.every((tag) => typeof tag === 'string')) {
+      this.note('tags', 'held values that are not texts: kept as texts, nulls left out');
+    }
+    return list
+      .filter((tag) => tag !== null)
+      .map((tag) => (typeof tag === 'string' ? this.storable('tags', tag) : printPythonJson(tag)));
+  }
+
+  /** One text in place of the list: JSON of a list, or tags between commas, which AutoMem takes in requests. */
+  private split(text: string): string[] {
+    const parsed = text.trim().startsWith('[') ? tryParse(text) : undefined;
+    const parts = this.texts(Array.isArray(parsed) ? parsed : text.split(','));
+    return parts.map((part) => part.trim()).filter((part) => part !== '');
   }
 
   type(): string {
     const value = this.payload['type'];
-    if (isMemoryType(value)) return this.storable('type', value);
+    const kept = isMemoryType(value) ? this.storable('type', value) : undefined;
+    if (isMemoryType(kept)) return kept;
     this.note('type', `was ${value === undefined ? 'missing' : printPythonJson(value)}: set to ${FALLBACK_TYPE}`);
     return FALLBACK_TYPE;
   }
 
+  /** A number that every memory has: AutoMem's default where the payload has none. */
+  numberOr(field: string, fallback: number): Value {
+    const kept = this.readNumber(field);
+    if (kept !== undefined) return kept;
+    const found = this.payload[field] ?? undefined;
+    const what = found === undefined ? 'missing' : `was ${describe(found)}`;
+    this.note(field, `${what}: set to AutoMem's default ${fallback}`);
+    return double(fallback);
+  }
+
   number(field: string): Value | undefined {
+    const kept = this.readNumber(field);
+    const found = this.payload[field] ?? undefined;
+    if (kept === undefined && found !== undefined) this.note(field, `was ${describe(found)}: left out`);
+    return kept;
+  }
+
+  private readNumber(field: string): Value | undefined {
     const value = this.payload[field];
-    if (value === undefined || value === null) return undefined;
-    if (numeric(value) !== null) return value;
-    if (typeof value === 'string' && value.trim() !== '' && Number.isFinite(Number(value))) {
-      this.note(field, `was the text "${clip(value)}": read as a number`);
-      return double(Number(value));
-    }
-    this.note(field, `was ${describe(value)}: left out`);
-    return undefined;
+    if (value !== undefined && numeric(value) !== null && isStorable(value)) return value;
+    if (typeof value !== 'string' || value.trim() === '' || !Number.isFinite(Number(value))) return undefined;
+    this.note(field, `was the text "${clip(value)}": read as a number`);
+    return double(Number(value));
   }
 
   archived(): boolean | undefined {
@@ -161,23 +186,39 @@ class Decoder {
 
   private timestampFromOthers(properties: ValueMap): Value | undefined {
     const created = this.payload['created_at'];
-    const known = typeof created === 'string' ? created : (properties['updated_at'] ?? properties['t_valid']);
+    const known = typeof created === 'string' ? this.storable('timestamp', created) : (properties['updated_at'] ?? properties['t_valid']);
     if (known !== undefined) this.note('timestamp', 'missing: taken from another time of the memory');
     return known;
+  }
+
+  /** Some services repeat the point's id in the payload. One that names another memory is not a property to keep. */
+  repeatedIds(id: string): void {
+    for (const field of ['id', 'memory_id']) {
+      const value = this.payload[field] ?? undefined;
+      if (value === undefined || (isId(value) && joinKey(value) === joinKey(id))) continue;
+      this.note(field, `was ${describe(value)}, which is not the id of its point: left out`);
+    }
   }
 
   /** Fields that AutoMem does not know: a graph property where the graph can hold it, else JSON text. */
   others(properties: ValueMap): void {
     for (const [field, value] of Object.entries(this.payload)) {
       if (KNOWN.has(field) || value === null) continue;
-      if (field === '' || /[`\0]/.test(field)) this.note(field, 'its name cannot be a property: left out');
-      else if (typeof value === 'string') properties[field] = this.storable(field, value);
-      else if (isStorable(value)) properties[field] = value;
-      else {
-        properties[field] = printPythonJson(value);
-        this.note(field, 'the graph cannot hold its shape: kept as JSON text');
+      if (field === '' || /[`\0]/.test(field) || !field.isWellFormed()) {
+        this.note(field, 'its name cannot be a property: left out');
+        continue;
       }
+      // A plain assignment to __proto__ would set the prototype and lose the value.
+      const kept = this.other(field, value);
+      Object.defineProperty(properties, field, { value: kept, enumerable: true, configurable: true, writable: true });
     }
+  }
+
+  private other(field: string, value: Value): Value {
+    if (typeof value === 'string') return this.storable(field, value);
+    if (isStorable(value)) return value;
+    this.note(field, 'the graph cannot hold its shape: kept as JSON text');
+    return printPythonJson(value);
   }
 
   private storable(field: string, text: string): string {
@@ -205,10 +246,8 @@ export function isStorable(value: Value): boolean {
   return Array.isArray(value) ? value.every(isStorable) : true;
 }
 
-function splitTags(text: string): string[] {
-  const parsed = text.trim().startsWith('[') ? tryParse(text) : undefined;
-  const parts = Array.isArray(parsed) ? parsed.filter((part) => typeof part === 'string') : text.split(',');
-  return parts.map((part) => part.trim().replaceAll('\0', '')).filter((part) => part !== '');
+function isId(value: Value): value is string | number | bigint {
+  return typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint';
 }
 
 function tryParse(text: string): Value | undefined {

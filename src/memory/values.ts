@@ -16,6 +16,11 @@ export interface ValueMap {
 /** A double whose value alone would read as an integer in JavaScript: 1.0, -0.0, 1e22, Infinity, NaN. */
 export class Double {
   constructor(readonly value: number) {}
+
+  /** What `JSON.stringify` writes for records that people read: the number, or its name where JSON has none for it. */
+  toJSON(): number | string {
+    return Number.isFinite(this.value) ? this.value : String(this.value);
+  }
 }
 
 /** Makes the right representation of a double: a bare number where that is unambiguous. */

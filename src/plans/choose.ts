@@ -73,6 +73,9 @@ function explainMismatch(conditions: readonly PlanCondition[], assessment: Asses
   const wanted = first?.[store] ?? [];
   const state = assessment[store].state;
   if (state === 'intact') return `not needed: ${stateText(assessment, store)}`;
+  if (state === 'unreachable' && !wanted.includes('intact')) {
+    return `${stateText(assessment, store)}, so nobody can tell whether this is needed`;
+  }
   return `needs ${STORE_NAMES[store]} ${wanted.join(' or ')}; ${stateText(assessment, store)}`;
 }
 
@@ -102,7 +105,7 @@ function fillIn(text: string, assessment: Assessment): string {
   const values: Record<string, string> = {
     graph: assessment.graph.name,
     collection: assessment.vectors.name,
-    backupTime: newest === null ? 'no backup' : newest.takenAt.replace('T', ' ').replace(/\.\d+Z$/, ' UTC'),
+    backupTime: newest === null ? 'no backup' : newest.takenAt.replace('T', ' ').replace(/(?:\.\d+)?Z$/, ' UTC'),
   };
   return text.replace(/\{(\w+)\}/g, (whole, key: string) => values[key] ?? whole);
 }

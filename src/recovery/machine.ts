@@ -56,6 +56,7 @@ export const recoveryMachine = setup({
     input: {} as RunRequest,
     events: {} as RunMachineEvent,
   },
+  /* eslint-disable @typescript-eslint/no-invalid-void-type -- the type of a promise that gives nothing */
   actors: {
     lease: fromPromise<void>(unprovided('lease')),
     assess: fromPromise<Assessment>(unprovided('assess')),
@@ -65,8 +66,13 @@ export const recoveryMachine = setup({
     validate: fromPromise<CheckResult[], { executed: boolean }>(unprovided('validate')),
     report: fromPromise<void, { context: RunContext }>(unprovided('report')),
   },
+  /* eslint-enable @typescript-eslint/no-invalid-void-type */
   actions: {
     keepFailure: assign({ failure: ({ event }) => (event as unknown as { error: unknown }).error }),
+    // A run that failed and then could not report failed for its first reason.
+    keepFirstFailure: assign({
+      failure: ({ context, event }) => context.failure ?? (event as unknown as { error: unknown }).error,
+    }),
     refuseChoice: () => undefined,
     askForName: () => undefined,
     acceptName: () => undefined,
@@ -223,7 +229,7 @@ export const recoveryMachine = setup({
         src: 'report',
         input: ({ context }) => ({ context }),
         onDone: 'done',
-        onError: { target: 'done', actions: 'keepFailure' },
+        onError: { target: 'done', actions: 'keepFirstFailure' },
       },
     },
     done: { type: 'final' },

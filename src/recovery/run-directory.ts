@@ -59,22 +59,23 @@ export class RunDirectory {
 
   /** @throws Failure where a record could not be written: a loss that nobody would hear of otherwise. */
   async close(): Promise<void> {
-    for (const [name, { stream, failed }] of this.streams) {
+    // Every file is brought to its end before the first that could not be written is named.
+    const files = [...this.streams].map(async ([name, { stream, failed }]) => {
       try {
         stream.end();
         await Promise.race([finished(stream), failed]);
       } catch (error) {
         throw unwritable(join(this.path, name), error);
       }
-    }
+    });
+    const unwritten = (await Promise.allSettled(files)).find(({ status }) => status === 'rejected');
+    if (unwritten?.status === 'rejected') throw unwritten.reason;
   }
 }
 
-/** Doubles and big integers of records that were not stored, in a form that JSON has. */
+/** Big integers of records that were not stored, in a form that JSON has. Doubles bring their own. */
 function plainNumbers(_key: string, value: unknown): unknown {
-  if (typeof value === 'bigint') return value.toString();
-  if (typeof value === 'object' && value !== null && value.constructor.name === 'Double') return (value as { value: number }).value;
-  return value;
+  return typeof value === 'bigint' ? value.toString() : value;
 }
 
 function unwritable(path: string, error: unknown): Failure {

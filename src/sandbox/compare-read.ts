@@ -1,10 +1,10 @@
-import { hash } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { readFile } from 'node:fs/promises';
 import { ExitCode, Failure } from '../failure.js';
 import { graphFailure } from '../stores/graph/connection.js';
 import type { StoreAddresses } from './addresses.js';
-import { Spool, type SpoolRecord } from './compare-spool.js';
+import { Spool } from './compare-spool.js';
+import { digestOf, nodeKey, valueText, type Cell, type TextProperties } from './compare-text.js';
 
 /**
  * What one graph held at one moment: a digest of every node and relationship, and all of it in a compressed temporary
@@ -82,8 +82,7 @@ async function connect(address: StoreAddresses['graph']): Promise<Redis> {
   }
 }
 
-/** A cell of a compact reply: its type, and a value whose shape the type says. */
-type Cell = [type: string, value: unknown];
+/** Properties in a compact reply; the key is an index into the names. */
 type Properties = [key: string, type: string, value: unknown][];
 
 class Reader {
@@ -133,7 +132,10 @@ class Reader {
   }
 
   async #query(text: string): Promise<Cell[][]> {
-    const reply = (await this.redis.call('GRAPH.RO_QUERY', this.graph, text, '--compact')) as [unknown, Cell[][]];
+    const reply = (await this.redis.call('GRAPH.RO_QUERY', this.graph, text, '--compact')) as [
+      unknown,
+      Cell[][],
+    ];
     return reply[1];
   }
 
@@ -149,7 +151,11 @@ class Reader {
     const [nodes] = await this.#query('MATCH (n) RETURN count(n), max(id(n))');
     const [edges] = await this.#query('MATCH ()-[e]->() RETURN count(e)');
     const count = Number(nodes?.[0]?.[1]);
-    return { nodes: count, relationships: Number(edges?.[0]?.[1]), maxId: count === 0 ? -1 : Number(nodes?.[1]?.[1]) };
+    return {
+      nodes: count,
+      relationships: Number(edges?.[0]?.[1]),
+      maxId: count === 0 ? -1 : Number(nodes?.[1]?.[1]),
+    };
   }
 
   async #readNodes(start: number): Promise<number> {
@@ -177,7 +183,7 @@ class Reader {
     const list = degrees.map(([id, count]) => ({ id: Number(id?.[1]), count: Number(count?.[1]) }));
     list.sort((a, b) => a.id - b.id);
     let total = 0;
-    for (let first = 0; first < list.length; ) {
+    for (let first = 0; first < list.length;) {
       let [last, rows] = [first, 0];
       while (last < list.length && (last === first || rows + (list[last]?.count ?? 0) <= MAX_ROWS)) {
         rows += list[last++]?.count ?? 0;
@@ -221,7 +227,7 @@ class Reader {
   }
 
   /** Properties by name, in order of the names, as texts that tell the type: 1 and 1.0, "1" and true. */
-  #properties(properties: Properties): [string, string][] {
+  #properties(properties: Properties): TextProperties {
     return properties
       .map(([key, type, value]): [string, string] => [this.#name(this.#keys, key), valueText(type, value)])
       .filter(([name]) => !this.#ignore.has(name))
@@ -235,44 +241,6 @@ class Reader {
   }
 }
 
-function nodeKey(labels: string[], properties: [string, string][], text: string): string {
-  const id = properties.find(([name]) => name === 'id')?.[1];
-  return `:${labels.join(':')} ${id ?? `without id, ${digestOf(text)}`}`;
-}
-
-/** 128 bits: no two of a billion texts share them by chance. */
-function digestOf(text: string): string {
-  return hash('sha256', text, 'base64url').slice(0, 22);
-}
-
-/**
- * A value as a text that no value of another type has.
- * Source of the type numbers: FalkorDB's ValueType in its compact result format.
- */
-function valueText(type: string, value: unknown): string {
-  switch (Number(type)) {
-    case 1:
-      return 'null';
-    case 2:
-      return JSON.stringify(value);
-    case 3:
-      return String(value);
-    case 4:
-      return String(value);
-    case 5:
-      return doubleText(String(value));
-    case 6:
-      return `[${(value as Cell[]).map(([itemType, item]) => valueText(itemType, item)).join(', ')}]`;
-    default:
-      return `type ${type} ${JSON.stringify(value)}`;
-  }
-}
-
-/** The server prints whole doubles without a point. */
-function doubleText(text: string): string {
-  return /^-?\d+$/.test(text) ? `${text}.0` : text;
-}
-
 function changed(graph: string, expected: unknown, actual: unknown): Failure {
   return new Failure({
     operation: 'read the graph for comparison',
@@ -283,5 +251,3 @@ function changed(graph: string, expected: unknown, actual: unknown): Failure {
     code: 'graph-changed',
   });
 }
-
-export type { SpoolRecord };

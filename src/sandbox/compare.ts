@@ -49,7 +49,8 @@ export async function compareGraphs(
   after: GraphSnapshot,
   options: CompareOptions = {},
 ): Promise<GraphComparison> {
-  if (before.ignored.join() !== after.ignored.join()) throw new Error('The snapshots leave out different properties');
+  if (before.ignored.join() !== after.ignored.join())
+    throw new Error('The snapshots leave out different properties');
   const limit = options.examples ?? 10;
   const nodes = compareNodes(before, after, limit);
   const edges = compareRelationships(before, after, limit);
@@ -62,7 +63,13 @@ export async function compareGraphs(
       ];
   return {
     equal,
-    nodes: { before: before.nodes, after: after.nodes, missing: nodes.missing, extra: nodes.extra, changed: nodes.changed },
+    nodes: {
+      before: before.nodes,
+      after: after.nodes,
+      missing: nodes.missing,
+      extra: nodes.extra,
+      changed: nodes.changed,
+    },
     relationships: {
       before: before.relationships,
       after: after.relationships,
@@ -129,7 +136,11 @@ interface RelationshipResult {
 /** Relationships on each side whose records are looked up, to find the pairs in which only a property changed. */
 const LOOKED_UP = 5_000;
 
-function compareRelationships(before: GraphSnapshot, after: GraphSnapshot, limit: number): RelationshipResult {
+function compareRelationships(
+  before: GraphSnapshot,
+  after: GraphSnapshot,
+  limit: number,
+): RelationshipResult {
   const most = Math.max(limit, LOOKED_UP);
   const surplus = (one: GraphSnapshot, other: GraphSnapshot): [number, Map<string, number>] => {
     let total = 0;
@@ -150,7 +161,11 @@ function compareRelationships(before: GraphSnapshot, after: GraphSnapshot, limit
 type NodeRecord = Extract<SpoolRecord, { kind: 'node' }>;
 type RelationshipRecord = Extract<SpoolRecord, { kind: 'relationship' }>;
 
-async function nodeExamples(before: GraphSnapshot, after: GraphSnapshot, keys: Set<string>): Promise<Difference[]> {
+async function nodeExamples(
+  before: GraphSnapshot,
+  after: GraphSnapshot,
+  keys: Set<string>,
+): Promise<Difference[]> {
   if (keys.size === 0) return [];
   const [old, now] = [await nodesByKey(before, keys), await nodesByKey(after, keys)];
   return [...keys].flatMap((key) => {
@@ -219,7 +234,11 @@ function pair(
   for (let index = 0; index < Math.max(gone.length, added.length); index++) {
     const [old, now] = [gone[index], added[index]];
     if (old && now) {
-      differences.push({ kind: `${what}-changed`, subject, properties: changesOf(old.properties, now.properties) });
+      differences.push({
+        kind: `${what}-changed`,
+        subject,
+        properties: changesOf(old.properties, now.properties),
+      });
     } else {
       differences.push({ kind: old ? `${what}-missing` : `${what}-extra`, subject, properties: [] });
     }

@@ -30,12 +30,14 @@ export const DAMAGE_SCENARIOS: readonly DamageScenario[] = [
   {
     name: 'vectors-lost',
     description: 'the collection is gone',
-    apply: ({ vectors }) => withVectors(vectors, async (client) => [await loseVectors(client, vectors.collection)]),
+    apply: ({ vectors }) =>
+      withVectors(vectors, async (client) => [await loseVectors(client, vectors.collection)]),
   },
   {
     name: 'vectors-empty',
     description: 'the collection is there, but holds no point',
-    apply: ({ vectors }) => withVectors(vectors, async (client) => [await emptyVectors(client, vectors.collection)]),
+    apply: ({ vectors }) =>
+      withVectors(vectors, async (client) => [await emptyVectors(client, vectors.collection)]),
   },
   {
     name: 'both-lost',
@@ -92,7 +94,10 @@ function fraction(text: string): number {
   return parseInt(hash('sha256', text, 'hex').slice(0, 8), 16) / 2 ** 32;
 }
 
-async function withGraph<T>(address: StoreAddresses['graph'], work: (redis: Redis) => Promise<T>): Promise<T> {
+async function withGraph<T>(
+  address: StoreAddresses['graph'],
+  work: (redis: Redis) => Promise<T>,
+): Promise<T> {
   const redis = await connectGraph(address);
   try {
     return await work(redis);
@@ -103,7 +108,10 @@ async function withGraph<T>(address: StoreAddresses['graph'], work: (redis: Redi
   }
 }
 
-async function withVectors<T>(target: StoreAddresses['vectors'], work: (client: QdrantClient) => Promise<T>): Promise<T> {
+async function withVectors<T>(
+  target: StoreAddresses['vectors'],
+  work: (client: QdrantClient) => Promise<T>,
+): Promise<T> {
   try {
     return await work(qdrantClient(target));
   } catch (error) {
@@ -153,9 +161,15 @@ async function pointIds(client: QdrantClient, name: string): Promise<string[]> {
 }
 
 async function removeNodes(redis: Redis, name: string, ids: string[]): Promise<string> {
+  // A query would make the graph.
+  if ((await redis.exists(name)) === 0) return `the graph ${name} was not there`;
   for (let start = 0; start < ids.length; start += 1_000) {
     const list = toCypherLiteral(ids.slice(start, start + 1_000));
-    await redis.call('GRAPH.QUERY', name, `CYPHER ids=${list} MATCH (m:Memory) WHERE m.id IN $ids DETACH DELETE m`);
+    await redis.call(
+      'GRAPH.QUERY',
+      name,
+      `CYPHER ids=${list} MATCH (m:Memory) WHERE m.id IN $ids DETACH DELETE m`,
+    );
   }
   return `deleted ${ids.length} memories, with their relationships, from the graph ${name}`;
 }

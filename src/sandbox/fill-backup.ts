@@ -136,7 +136,9 @@ export class VectorBackup {
     this.#points++;
     // Whole numbers and exponents are rare, and the only ones that Python prints in another way.
     const plain = !/e|(?:^|,)-?\d+(?:,|$)|0\.0000/.test(vector);
-    const numbers = plain ? vector.replaceAll(',', ',\n        ') : point.vector.map(pythonFloat).join(',\n        ');
+    const numbers = plain
+      ? vector.replaceAll(',', ',\n        ')
+      : point.vector.map(pythonFloat).join(',\n        ');
     const payload = pythonJson(point.payload, 2, 3);
     await this.file.item(
       `{\n      "id": "${point.id}",\n      "vector": [\n        ${numbers}\n      ],\n      "payload": ${payload}\n    }`,

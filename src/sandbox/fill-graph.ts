@@ -181,7 +181,9 @@ export class GraphFill {
     await this.#during('make a helping index', async () => {
       await this.graph.createNodeRangeIndex(label, 'id');
       await this.#until(`the index on ${label} to be built`, async () => {
-        const { data } = await this.graph.roQuery<{ n: string }>('CALL db.indexes() YIELD status RETURN status AS n');
+        const { data } = await this.graph.roQuery<{ n: string }>(
+          'CALL db.indexes() YIELD status RETURN status AS n',
+        );
         return data?.every(({ n }) => n === 'OPERATIONAL') ?? false;
       });
     });
@@ -189,7 +191,9 @@ export class GraphFill {
 
   async #idsFrom(start: number): Promise<Map<number, string>> {
     const query = `MATCH (n) WHERE id(n) >= ${start} AND id(n) < ${start + PAGE} RETURN id(n) AS i, n.id AS id`;
-    const { data } = await this.#during('read the ids back', () => this.graph.roQuery<{ i: number; id: string }>(query));
+    const { data } = await this.#during('read the ids back', () =>
+      this.graph.roQuery<{ i: number; id: string }>(query),
+    );
     return new Map(data?.map(({ i, id }) => [i, id]));
   }
 

@@ -64,8 +64,21 @@ export async function fill(
     graph = await GraphFill.open(stores.graph);
     await graph.clear(options.force);
     await vectors.create(options.dim, options.force);
-    const relationships = await fillGraph(graph, population, files?.graph ?? null, options.timestamp, onProgress);
-    const points = await fillVectors(vectors, stores, population, files?.vectors ?? null, options.timestamp, onProgress);
+    const relationships = await fillGraph(
+      graph,
+      population,
+      files?.graph ?? null,
+      options.timestamp,
+      onProgress,
+    );
+    const points = await fillVectors(
+      vectors,
+      stores,
+      population,
+      files?.vectors ?? null,
+      options.timestamp,
+      onProgress,
+    );
     const aofRewritten = await graph.compact();
     const seconds = (performance.now() - started) / 1000;
     return { ...population.counts, relationships, points, seconds, aofRewritten, files };
@@ -97,7 +110,8 @@ async function fillGraph(
     for (const edge of population.relationships()) {
       await graph.addRelationship(edge, (node) => population.keyOf(node));
       await backup?.relationship(edge);
-      if (++relationships % TELL === 0) onProgress({ part: 'relationships', done: relationships, total: null });
+      if (++relationships % TELL === 0)
+        onProgress({ part: 'relationships', done: relationships, total: null });
     }
     await graph.finishRelationships();
     onProgress({ part: 'relationships', done: relationships, total: relationships });
@@ -120,7 +134,8 @@ async function fillVectors(
   onProgress: (progress: FillProgress) => void,
 ): Promise<number> {
   const { collection } = stores.vectors;
-  const backup = path === null ? null : await VectorBackup.create(path, stamp, collection, population.options.dim);
+  const backup =
+    path === null ? null : await VectorBackup.create(path, stamp, collection, population.options.dim);
   const total = population.counts.points;
   let points = 0;
   try {

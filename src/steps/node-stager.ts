@@ -16,6 +16,8 @@ import type { StepContext } from './step.js';
 
 /** Payloads fetched at once for memories that need them a second time. */
 const BATCH = 500;
+/** Parts of a graph source after which changed memories are merged, however few they are. */
+const PARTS_A_MERGE = 32;
 
 interface Changed {
   node: GraphNode;
@@ -46,10 +48,12 @@ export class NodeStager {
 
   async takeSource(source: NodeSource): Promise<void> {
     const bad = ({ reason, record }: BadRecord): void => this.quarantine('node', '?', reason, record);
+    let parts = 0;
     for await (const nodes of source.nodes(bad)) {
       this.context.signal.throwIfAborted();
       for (const node of nodes) await this.take(node, source);
-      if (this.changed.length >= BATCH) await this.mergeChanged(source);
+      // The texts of a node are cut from its part of the file and keep all of it in memory: they must not wait long.
+      if (this.changed.length >= BATCH || ++parts % PARTS_A_MERGE === 0) await this.mergeChanged(source);
       this.context.progress('nodes', this.sink.written.nodes, this.index.size);
     }
     await this.mergeChanged(source);

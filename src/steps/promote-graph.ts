@@ -42,7 +42,7 @@ async function runTransaction(context: StepContext, transaction: { exec(): Promi
 async function refuseIfWrittenTo(context: StepContext): Promise<void> {
   const { graph, graphName, work } = context;
   const isGraph = (await graph.kindOf(graphName)) === 'graph';
-  const survey = isGraph ? await graph.survey(graphName) : null;
+  const survey = isGraph ? await graph.totals(graphName) : null;
   const now = survey === null ? 'none' : `${survey.nodes} nodes, ${survey.relationships} relationships`;
   const points = await context.vectors.count(context.collection);
   if (now === work.liveBefore && points === work.index?.size) return;

@@ -1,4 +1,5 @@
 import { ExitCode, Failure } from '../failure.js';
+import { openSources } from './open-sources.js';
 import { SourceIndex } from './source-index.js';
 import type { Step, StepContext } from './step.js';
 
@@ -13,6 +14,7 @@ export const proveSource: Step = {
   title: 'Prove the source',
   writes: false,
   async run(context) {
+    context.work.sources = await openSources(context);
     for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
       const index = await readCollection(context);
       const counted = await context.vectors.count(context.collection);

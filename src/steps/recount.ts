@@ -12,7 +12,7 @@ export const recount: Step = {
   writes: true,
   async run(context) {
     const { restored } = context.work;
-    const survey = await context.graph.survey(context.graphName);
+    const survey = await context.graph.totals(context.graphName);
     const same =
       survey.nodes === restored.nodes &&
       survey.memories === restored.memories &&

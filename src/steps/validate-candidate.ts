@@ -1,9 +1,8 @@
 import { ExitCode, Failure } from '../failure.js';
-import { MEMORY_LABEL } from '../memory/contract.js';
-import { fieldsOf, fingerprintNode, sameValue, SHARED_FIELDS, sharedField } from '../memory/fingerprint.js';
+import { fieldsOf, fingerprintNode, sameValue, sharedField } from '../memory/fingerprint.js';
 import { joinKey } from '../memory/ids.js';
 import { isMap, type Value, type ValueMap } from '../memory/values.js';
-import { decodeValue, type CompactCell } from '../stores/graph/reply.js';
+import { memoryRows, type MemoryRow } from '../stores/graph/memory-rows.js';
 import type { GraphSink } from './graph-sink.js';
 import { Origin, pointId, type SourceIndex } from './source-index.js';
 import type { Step, StepContext } from './step.js';
@@ -29,7 +28,7 @@ export const validateCandidate: Step = {
 };
 
 async function compareTotals(context: StepContext, sink: GraphSink): Promise<void> {
-  const survey = await context.graph.survey(context.stagingKey);
+  const survey = await context.graph.totals(context.stagingKey);
   expectEqual(context, 'nodes', sink.written.nodes, survey.nodes);
   expectEqual(context, 'memories', context.work.restored.memories, survey.memories);
   expectEqual(context, 'relationships', sink.written.relationships, survey.relationships);
@@ -57,8 +56,6 @@ function mismatch(context: StepContext, reason: string): Failure {
   });
 }
 
-const COLUMNS = ['id', ...SHARED_FIELDS].map((field) => `n.${field}`).join(',');
-
 class ContentCheck {
   private checked = 0;
   private readonly seen: Uint8Array;
@@ -74,7 +71,7 @@ class ContentCheck {
   /** @returns the number of memories compared with their payloads. */
   async run(): Promise<number> {
     const { context, index } = this;
-    for await (const page of context.graph.pages(context.stagingKey, COLUMNS, MEMORY_LABEL)) {
+    for await (const page of memoryRows(context.graph, context.stagingKey)) {
       context.signal.throwIfAborted();
       for (const row of page) this.compare(row);
       if (this.suspects.length >= BATCH) await this.settle();
@@ -87,17 +84,16 @@ class ContentCheck {
     return this.checked;
   }
 
-  private compare(row: CompactCell[]): void {
-    const [id, ...values] = row.map(decodeValue);
+  private compare({ id, properties }: MemoryRow): void {
+    if (id === null) return;
     const position = this.index.find(id);
     // A memory without a point (excluded type, no content) has no payload to be compared with.
     if (position < 0) return;
     this.seen[position] = 1;
     if (this.index.origin(position) === Origin.Live) return;
     this.checked++;
-    const properties = Object.fromEntries(SHARED_FIELDS.map((field, i) => [field, values[i] ?? null]));
     if (fingerprintNode(properties, this.index.providedBits(position)) === this.index.hash(position)) return;
-    this.suspects.push({ key: joinKey(id as string), properties, position });
+    this.suspects.push({ key: joinKey(id), properties, position });
   }
 
   /** Fingerprints differ where a last digit does, and where a rule salvaged something: those are compared in full. */

@@ -1,8 +1,10 @@
 import { isVectorEligible, MEMORY_LABEL } from '../memory/contract.js';
-import { fieldsOf, fingerprintNode, fingerprintPayload, sameValue, sharedField, SHARED_FIELDS } from '../memory/fingerprint.js';
+import { fieldsOf, fingerprintNode, fingerprintPayload, sameValue, sharedField } from '../memory/fingerprint.js';
 import { joinKey } from '../memory/ids.js';
 import { isMap, type Value, type ValueMap } from '../memory/values.js';
-import { decodeValue, type CompactCell } from '../stores/graph/reply.js';
+import type { GraphStore } from '../stores/graph/graph-store.js';
+import { memoryRows, type MemoryRow } from '../stores/graph/memory-rows.js';
+import { decodeValue } from '../stores/graph/reply.js';
 import type { ValidationContext } from './check.js';
 
 /** Examples kept of each kind of difference. */
@@ -64,20 +66,25 @@ export async function takeCensus(context: ValidationContext): Promise<MemoryCens
 async function readPoints({ vectors, collection, depth, excludedTypes, signal }: ValidationContext): Promise<Map<string, PointFacts>> {
   const points = new Map<string, PointFacts>();
   if (vectors === null) return points;
-  const payload = depth === 'content' ? true : ['type'];
-  for await (const page of vectors.scroll(collection, { payload, numbers: 'fast' })) {
+  for await (const page of vectors.scroll(collection, { payload: depth === 'content', numbers: 'fast' })) {
     signal.throwIfAborted();
     for (const point of page) {
       const { hash, provided } = fingerprintPayload(point.payload);
-      const type = isMap(point.payload) ? point.payload['type'] : null;
-      points.set(joinKey(point.id), { hash, provided, excluded: typeof type === 'string' && excludedTypes.has(type), seen: false });
+      points.set(joinKey(point.id), { hash, provided, excluded: false, seen: false });
+    }
+  }
+  if (excludedTypes.size === 0) return points;
+  const filter = { must: [{ key: 'type', match: { any: [...excludedTypes] } }] };
+  for await (const page of vectors.scroll(collection, { payload: false, numbers: 'fast', filter })) {
+    for (const { id } of page) {
+      const facts = points.get(joinKey(id));
+      if (facts !== undefined) facts.excluded = true;
     }
   }
   return points;
 }
 
 const ID_COLUMNS = 'n.id, n.type, coalesce(n.content, "") <> ""';
-const CONTENT_COLUMNS = ['n.id', ...SHARED_FIELDS.map((field) => `n.${field}`)].join(',');
 /** Memories between two samples; prime, so that no pattern of the data is followed. */
 const SAMPLE_STRIDE = 17;
 const SAMPLES = 5;
@@ -86,12 +93,10 @@ async function joinMemories(context: ValidationContext, points: Map<string, Poin
   const { graph, graphName, depth, excludedTypes, signal } = context;
   if (graph === null) return;
   let suspects: { id: string; properties: ValueMap; provided: number }[] = [];
-  const columns = depth === 'content' ? CONTENT_COLUMNS : ID_COLUMNS;
   const withoutPoint = new Set<string>();
-  for await (const page of graph.pages(graphName, columns, MEMORY_LABEL)) {
+  for await (const page of depth === 'content' ? memoryRows(graph, graphName) : idRows(graph, graphName)) {
     signal.throwIfAborted();
-    for (const row of page) {
-      const memory = depth === 'content' ? contentRow(row) : idRow(row);
+    for (const memory of page) {
       census.memories++;
       const eligible = isVectorEligible(memory.properties, excludedTypes);
       if (eligible) census.eligible++;
@@ -118,20 +123,17 @@ async function joinMemories(context: ValidationContext, points: Map<string, Poin
   await settle(context, suspects, census);
 }
 
-interface MemoryRow {
-  id: string | null;
-  properties: ValueMap;
-}
-
-function contentRow(row: CompactCell[]): MemoryRow {
-  const [id, ...values] = row.map(decodeValue);
-  const properties = Object.fromEntries(SHARED_FIELDS.map((field, i) => [field, values[i] ?? null]));
-  return { id: typeof id === 'string' ? id : null, properties };
-}
-
-function idRow(row: CompactCell[]): MemoryRow {
-  const [id, type, hasContent] = row.map(decodeValue);
-  return { id: typeof id === 'string' ? id : null, properties: { type: type ?? null, content: hasContent === true ? 'x' : '' } };
+/** Ids and what tells whether a memory should have a vector, without the contents. */
+async function* idRows(graph: GraphStore, graphName: string): AsyncGenerator<MemoryRow[]> {
+  const read = async (from: number, to: number): Promise<MemoryRow[]> => {
+    const query = `MATCH (n:${MEMORY_LABEL}) WHERE id(n) >= ${from} AND id(n) < ${to} RETURN ${ID_COLUMNS}`;
+    return (await graph.rows(graphName, query)).map((row) => {
+      const [id, type, hasContent] = row.map(decodeValue);
+      const properties = { type: type ?? null, content: hasContent === true ? 'x' : '' };
+      return { id: typeof id === 'string' ? id : null, properties };
+    });
+  };
+  yield* graph.pages(graphName, read);
 }
 
 /** Fingerprints differ where the last digit of a double does: those are compared field by field. */

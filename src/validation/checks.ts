@@ -73,18 +73,18 @@ export const relationshipIntegrity: Check = {
   async run(context) {
     const { graph, graphName, expected: written } = context;
     const wanted =
-      written === null ? 'every relationship joins nodes that have an id' : `${written.relationships} relationships, as restored, by type`;
+      written === null ? 'relationships between the memories' : `${written.relationships} relationships, as restored, by type`;
     if (graph === null || (await graph.kindOf(graphName)) !== 'graph') return skipped(wanted, 'there is no graph');
     const survey = await graph.survey(graphName);
     if (survey.relationships === 0) return withoutRelationships(context, wanted, survey.memories);
-    const loose = await graph.scalar(graphName, 'MATCH (a)-[r]->(b) WHERE a.id IS NULL OR b.id IS NULL RETURN count(r)');
+    const nameless = await graph.scalar(graphName, 'MATCH (n) WHERE n.id IS NULL RETURN count(n)');
     const types = Object.keys(survey.byRelationship).length;
     const found = `${survey.relationships} relationships of ${types} types`;
     const different = written === null ? [] : differingTypes(written.byRelationship, survey.byRelationship);
     if (different.length > 0) {
       return { status: 'fail', expected: wanted, actual: `${found}; ${different.join('; ')}`, fix: 'lifeboat recover rebuild-graph', provesData: true };
     }
-    const note = loose > 0 ? `; ${loose} join a node without an id, which other tools cannot name` : '';
+    const note = nameless > 0 ? `; ${nameless} nodes have no id, so other tools cannot name their relationships` : '';
     return { status: 'pass', expected: wanted, actual: `${found}${note}`, provesData: true };
   },
 };

@@ -1,7 +1,12 @@
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import {
-  compareGraphs, describeDifference, readGraph, type GraphComparison, type GraphSnapshot, type ReadGraphOptions,
+  compareGraphs,
+  describeDifference,
+  readGraph,
+  type GraphComparison,
+  type GraphSnapshot,
+  type ReadGraphOptions,
 } from '../../src/sandbox/compare.js';
 import { fill } from '../../src/sandbox/fill.js';
 import { officialImage, startEngines, type TestEngines } from '../support/engines.js';
@@ -40,7 +45,10 @@ const SEED = `CREATE
   (e)-[:REFERENCED_IN]->(a), (b)-[:SUMMARIZES]->(a)`;
 
 /** The comparison of the seed with the same after a change. */
-async function afterChange(change: string | string[], options: ReadGraphOptions = {}): Promise<GraphComparison> {
+async function afterChange(
+  change: string | string[],
+  options: ReadGraphOptions = {},
+): Promise<GraphComparison> {
   for (const name of ['before', 'after']) {
     if ((await redis.exists(name)) === 1) await redis.call('GRAPH.DELETE', name);
     await query(name, SEED);
@@ -61,19 +69,38 @@ describe('the comparison of two graphs', () => {
     });
     // The same, made in another order: other internal ids, other ids of labels and keys.
     await redis.call('GRAPH.DELETE', 'after');
-    await query('after', "CREATE (:Gone {zzz: 1}), (:Control {x: 1}), (:Entity {name: 'Alice', id: 'entity:people:alice'})");
-    await query('after', "CREATE (:MetaMemory:Memory {flags: [true, 1, 1.0], cluster_size: 3, content: 'second', id: 'b'})");
-    await query('after', "CREATE (:Memory {n: 1, tags: ['x', 'y'], importance: 1.0, content: 'first', id: 'a'})");
-    await query('after', "MATCH (b {id: 'b'}), (a {id: 'a'}), (e:Entity), (g:Gone) CREATE (b)-[:SUMMARIZES]->(a), (e)-[:REFERENCED_IN]->(a) DELETE g");
+    await query(
+      'after',
+      "CREATE (:Gone {zzz: 1}), (:Control {x: 1}), (:Entity {name: 'Alice', id: 'entity:people:alice'})",
+    );
+    await query(
+      'after',
+      "CREATE (:MetaMemory:Memory {flags: [true, 1, 1.0], cluster_size: 3, content: 'second', id: 'b'})",
+    );
+    await query(
+      'after',
+      "CREATE (:Memory {n: 1, tags: ['x', 'y'], importance: 1.0, content: 'first', id: 'a'})",
+    );
+    await query(
+      'after',
+      "MATCH (b {id: 'b'}), (a {id: 'a'}), (e:Entity), (g:Gone) CREATE (b)-[:SUMMARIZES]->(a), (e)-[:REFERENCED_IN]->(a) DELETE g",
+    );
     for (const note of ['one', 'one']) {
-      await query('after', `MATCH (b {id: 'b'}), (a {id: 'a'}) CREATE (a)-[:RELATES_TO {note: '${note}', strength: 0.5}]->(b)`);
+      await query(
+        'after',
+        `MATCH (b {id: 'b'}), (a {id: 'a'}) CREATE (a)-[:RELATES_TO {note: '${note}', strength: 0.5}]->(b)`,
+      );
     }
     expect(await compareGraphs(await read('before'), await read('after'))).toMatchObject({ equal: true });
   });
 
   it('catches a missing node, and its relationships with it', async () => {
     const comparison = await afterChange('MATCH (e:Entity) DETACH DELETE e');
-    expect(comparison).toMatchObject({ equal: false, nodes: { missing: 1, extra: 0, changed: 0 }, relationships: { missing: 1, extra: 0 } });
+    expect(comparison).toMatchObject({
+      equal: false,
+      nodes: { missing: 1, extra: 0, changed: 0 },
+      relationships: { missing: 1, extra: 0 },
+    });
     expect(told(comparison)).toEqual([
       'node-missing :Entity "entity:people:alice"',
       'relationship-missing :Entity "entity:people:alice" -[REFERENCED_IN]-> :Memory "a"',
@@ -91,23 +118,34 @@ describe('the comparison of two graphs', () => {
   it('catches 1 where 1.0 was, alone and in a list', async () => {
     // FalkorDB takes SET of an equal number for no change, so the property has to go first.
     const replace = (id: string, name: string, value: string): Promise<GraphComparison> =>
-      afterChange([`MATCH (m {id: '${id}'}) SET m.${name} = null`, `MATCH (m {id: '${id}'}) SET m.${name} = ${value}`]);
-    expect(told(await replace('a', 'importance', '1'))).toEqual(['node-changed :Memory "a": importance 1.0 → 1']);
+      afterChange([
+        `MATCH (m {id: '${id}'}) SET m.${name} = null`,
+        `MATCH (m {id: '${id}'}) SET m.${name} = ${value}`,
+      ]);
+    expect(told(await replace('a', 'importance', '1'))).toEqual([
+      'node-changed :Memory "a": importance 1.0 → 1',
+    ]);
     expect(told(await replace('a', 'n', '1.0'))).toEqual(['node-changed :Memory "a": n 1 → 1.0']);
     expect(told(await replace('b', 'flags', '[true, 1, 1]'))).toEqual([
       'node-changed :Memory:MetaMemory "b": flags [true, 1, 1.0] → [true, 1, 1]',
     ]);
-    expect(told(await afterChange("MATCH (m {id: 'a'}) SET m.n = '1'"))).toEqual(['node-changed :Memory "a": n 1 → "1"']);
+    expect(told(await afterChange("MATCH (m {id: 'a'}) SET m.n = '1'"))).toEqual([
+      'node-changed :Memory "a": n 1 → "1"',
+    ]);
   });
 
   it('catches integers beyond 2^53 that differ by one', async () => {
     await query('big', "CREATE (:M {id: 'x', n: 9007199254740993})");
     await query('big2', "CREATE (:M {id: 'x', n: 9007199254740992})");
-    expect(told(await compareGraphs(await read('big'), await read('big2')))).toEqual(['node-changed :M "x": n 9007199254740993 → 9007199254740992']);
+    expect(told(await compareGraphs(await read('big'), await read('big2')))).toEqual([
+      'node-changed :M "x": n 9007199254740993 → 9007199254740992',
+    ]);
   });
 
   it('catches a last character, a property that came or went, and a label', async () => {
-    expect(told(await afterChange("MATCH (m {id: 'a'}) SET m.content = 'firsT'"))).toEqual(['node-changed :Memory "a": content "first" → "firsT"']);
+    expect(told(await afterChange("MATCH (m {id: 'a'}) SET m.content = 'firsT'"))).toEqual([
+      'node-changed :Memory "a": content "first" → "firsT"',
+    ]);
     expect(told(await afterChange("MATCH (m {id: 'a'}) SET m.n = null, m.processed = false"))).toEqual([
       'node-changed :Memory "a": n 1 → absent, processed absent → false',
     ]);
@@ -123,15 +161,28 @@ describe('the comparison of two graphs', () => {
       'relationship-missing :Memory:MetaMemory "b" -[SUMMARIZES]-> :Memory "a"',
     ]);
     const parallel = await afterChange('MATCH ()-[e:RELATES_TO]->() WITH e LIMIT 1 DELETE e');
-    expect(parallel).toMatchObject({ equal: false, relationships: { before: 4, after: 3, missing: 1, extra: 0 } });
-    expect(told(parallel)).toEqual(['relationship-missing :Memory "a" -[RELATES_TO]-> :Memory:MetaMemory "b"']);
-    const third = await afterChange("MATCH (a {id: 'a'}), (b {id: 'b'}) CREATE (a)-[:RELATES_TO {strength: 0.5, note: 'one'}]->(b)");
+    expect(parallel).toMatchObject({
+      equal: false,
+      relationships: { before: 4, after: 3, missing: 1, extra: 0 },
+    });
+    expect(told(parallel)).toEqual([
+      'relationship-missing :Memory "a" -[RELATES_TO]-> :Memory:MetaMemory "b"',
+    ]);
+    const third = await afterChange(
+      "MATCH (a {id: 'a'}), (b {id: 'b'}) CREATE (a)-[:RELATES_TO {strength: 0.5, note: 'one'}]->(b)",
+    );
     expect(third).toMatchObject({ equal: false, relationships: { missing: 0, extra: 1 } });
   });
 
   it('catches a changed property of a relationship', async () => {
-    const comparison = await afterChange("MATCH ()-[e:RELATES_TO]->() WITH e LIMIT 1 SET e.note = 'two', e.strength = 1.0");
-    expect(comparison).toMatchObject({ equal: false, nodes: { changed: 0 }, relationships: { missing: 1, extra: 1 } });
+    const comparison = await afterChange(
+      "MATCH ()-[e:RELATES_TO]->() WITH e LIMIT 1 SET e.note = 'two', e.strength = 1.0",
+    );
+    expect(comparison).toMatchObject({
+      equal: false,
+      nodes: { changed: 0 },
+      relationships: { missing: 1, extra: 1 },
+    });
     expect(told(comparison)).toEqual([
       'relationship-changed :Memory "a" -[RELATES_TO]-> :Memory:MetaMemory "b": note "one" → "two", strength 0.5 → 1.0',
     ]);
@@ -143,8 +194,11 @@ describe('the comparison of two graphs', () => {
       'relationship-missing :Memory:MetaMemory "b" -[SUMMARIZES]-> :Memory "a"',
       'relationship-extra :Memory "a" -[SUMMARIZES]-> :Memory:MetaMemory "b"',
     ]);
-    expect(await afterChange('MATCH (a)-[e:SUMMARIZES]->(b) DELETE e CREATE (a)-[:SUMMARISES]->(b)')).toMatchObject({
-      equal: false, relationships: { missing: 1, extra: 1 },
+    expect(
+      await afterChange('MATCH (a)-[e:SUMMARIZES]->(b) DELETE e CREATE (a)-[:SUMMARISES]->(b)'),
+    ).toMatchObject({
+      equal: false,
+      relationships: { missing: 1, extra: 1 },
     });
   });
 
@@ -170,28 +224,45 @@ describe('the comparison of two graphs', () => {
   });
 
   it('reads past the result cap: wide pages, and nodes with more relationships than an answer holds', async () => {
-    await query('wide', "UNWIND range(1, 12000) AS i CREATE (:Memory {id: toString(i)})");
+    await query('wide', 'UNWIND range(1, 12000) AS i CREATE (:Memory {id: toString(i)})');
     await query('wide', "CREATE (:Entity {id: 'hub'})");
     await query('wide', 'MATCH (e:Entity), (m:Memory) CREATE (e)-[:REFERENCED_IN]->(m), (m)-[:PART_OF]->(e)');
     const wide = await read('wide');
     expect(wide).toMatchObject({ nodes: 12_001, relationships: 24_000 });
     await query('wide', "MATCH (m:Memory {id: '11999'})-[e:PART_OF]->() DELETE e");
-    expect(told(await compareGraphs(wide, await read('wide')))).toEqual(['relationship-missing :Memory "11999" -[PART_OF]-> :Entity "hub"']);
+    expect(told(await compareGraphs(wide, await read('wide')))).toEqual([
+      'relationship-missing :Memory "11999" -[PART_OF]-> :Entity "hub"',
+    ]);
   });
 
   it('holds a whole population, hard strings and all, against its copy', async () => {
-    const stores = { graph: { ...engines.graph, name: 'pop' }, vectors: { ...engines.vectors, collection: 'pop' } };
-    await fill({ memories: 800, dim: 4, seed: 3, backupDir: null, timestamp: '20261121_120000', force: false }, stores);
+    const stores = {
+      graph: { ...engines.graph, name: 'pop' },
+      vectors: { ...engines.vectors, collection: 'pop' },
+    };
+    await fill(
+      { memories: 800, dim: 4, seed: 3, backupDir: null, timestamp: '20261121_120000', force: false },
+      stores,
+    );
     await redis.call('GRAPH.COPY', 'pop', 'pop-copy');
     const before = await read('pop');
     expect(await compareGraphs(before, await read('pop-copy'))).toMatchObject({ equal: true });
-    await query('pop-copy', "MATCH (m:Memory) WHERE m.content STARTS WITH 'A long note' SET m.content = m.content + '.'");
+    await query(
+      'pop-copy',
+      "MATCH (m:Memory) WHERE m.content STARTS WITH 'A long note' SET m.content = m.content + '.'",
+    );
     const comparison = await compareGraphs(before, await read('pop-copy'));
-    expect(comparison).toMatchObject({ nodes: { missing: 0, extra: 0, changed: 1 }, relationships: { missing: 0, extra: 0 } });
+    expect(comparison).toMatchObject({
+      nodes: { missing: 0, extra: 0, changed: 1 },
+      relationships: { missing: 0, extra: 0 },
+    });
     expect(comparison.examples[0]?.properties.map(({ name }) => name)).toEqual(['content']);
   });
 
   it('says where it could not read', async () => {
-    await expect(readGraph({ host: '127.0.0.1', port: 1, name: 'x' })).rejects.toMatchObject({ code: 'refused', exitCode: 10 });
+    await expect(readGraph({ host: '127.0.0.1', port: 1, name: 'x' })).rejects.toMatchObject({
+      code: 'refused',
+      exitCode: 10,
+    });
   });
 });

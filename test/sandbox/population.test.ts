@@ -12,7 +12,15 @@ import { backupStamp, isoTime, parseBackupStamp } from '../../src/sandbox/popula
 const now = new Date('2026-11-21T12:00:00Z');
 const make = (memories: number, dim = 8, seed = 7): Population => populate({ memories, dim, seed, now });
 const BASE9 = [
-  'confidence', 'content', 'importance', 'last_accessed', 'metadata', 'tags', 'timestamp', 'type', 'updated_at',
+  'confidence',
+  'content',
+  'importance',
+  'last_accessed',
+  'metadata',
+  'tags',
+  'timestamp',
+  'type',
+  'updated_at',
 ];
 
 /** A digest of everything in a population. */
@@ -24,7 +32,8 @@ function fingerprint(population: Population): string {
   for (const { source, type, target, properties } of population.relationships()) {
     hash.update(pythonJson([source, type, target, properties]));
   }
-  for (const { id, vector, payload } of population.points()) hash.update(pythonJson([id, [...vector], payload]));
+  for (const { id, vector, payload } of population.points())
+    hash.update(pythonJson([id, [...vector], payload]));
   return hash.digest('hex');
 }
 
@@ -57,7 +66,12 @@ function shortestFloat(value: number): number {
 describe('a population', () => {
   it('is the same for the same seed, and another for another', () => {
     expect(fingerprint(make(400))).toBe(fingerprint(make(400)));
-    const prints = [make(400, 8, 8), make(400, 9), make(401), populate({ memories: 400, dim: 8, seed: 7, now: new Date(0) })];
+    const prints = [
+      make(400, 8, 8),
+      make(400, 9),
+      make(401),
+      populate({ memories: 400, dim: 8, seed: 7, now: new Date(0) }),
+    ];
     expect(new Set(prints.map(fingerprint)).add(fingerprint(make(400))).size).toBe(5);
   });
 
@@ -124,24 +138,51 @@ describe('what a population holds', () => {
 
   it('has every label set and every relationship type of AutoMem', () => {
     expect(new Set(nodes.map(({ labels }) => labels.join(':')))).toEqual(
-      new Set(['Memory', 'Memory:MetaMemory', 'Pattern', 'Entity', 'ConsolidationControl', 'ConsolidationRun']),
+      new Set([
+        'Memory',
+        'Memory:MetaMemory',
+        'Pattern',
+        'Entity',
+        'ConsolidationControl',
+        'ConsolidationRun',
+      ]),
     );
     expect([...new Set(relationships.map(({ type }) => type))].sort()).toEqual([
-      'CONTRADICTS', 'DERIVED_FROM', 'DISCOVERED', 'EVOLVED_INTO', 'EXEMPLIFIES', 'EXPLAINS', 'INVALIDATED_BY', 'LEADS_TO',
-      'OCCURRED_BEFORE', 'PARALLEL_CONTEXT', 'PART_OF', 'PRECEDED_BY', 'PREFERS_OVER', 'REFERENCED_IN', 'REINFORCES',
-      'RELATES_TO', 'SHARES_THEME', 'SIMILAR_TO', 'SUMMARIZES',
+      'CONTRADICTS',
+      'DERIVED_FROM',
+      'DISCOVERED',
+      'EVOLVED_INTO',
+      'EXEMPLIFIES',
+      'EXPLAINS',
+      'INVALIDATED_BY',
+      'LEADS_TO',
+      'OCCURRED_BEFORE',
+      'PARALLEL_CONTEXT',
+      'PART_OF',
+      'PRECEDED_BY',
+      'PREFERS_OVER',
+      'REFERENCED_IN',
+      'REINFORCES',
+      'RELATES_TO',
+      'SHARES_THEME',
+      'SIMILAR_TO',
+      'SUMMARIZES',
     ]);
   });
 
   it('joins the right labels', () => {
     const labelOf = (id: number): string => nodes[id]?.labels.join(':') ?? '';
-    const ends = new Set(relationships.map(({ source, type, target }) => `${labelOf(source)} ${type} ${labelOf(target)}`));
+    const ends = new Set(
+      relationships.map(({ source, type, target }) => `${labelOf(source)} ${type} ${labelOf(target)}`),
+    );
     expect(ends).toContain('Memory EXEMPLIFIES Pattern');
     expect(ends).toContain('Memory EXEMPLIFIES Memory');
     expect(ends).toContain('Memory:MetaMemory SUMMARIZES Memory');
     expect(ends).toContain('Entity REFERENCED_IN Memory');
     expect([...ends].filter((end) => !/^Memory \w+ Memory$/.test(end)).sort()).toEqual([
-      'Entity REFERENCED_IN Memory', 'Memory EXEMPLIFIES Pattern', 'Memory:MetaMemory SUMMARIZES Memory',
+      'Entity REFERENCED_IN Memory',
+      'Memory EXEMPLIFIES Pattern',
+      'Memory:MetaMemory SUMMARIZES Memory',
     ]);
     for (const { source, target } of relationships) {
       expect(population.keyOf(source).id).toBe(nodes[source]?.properties.id);
@@ -158,7 +199,11 @@ describe('what a population holds', () => {
       seen.set(key, [...(seen.get(key) ?? []), edge]);
     }
     const parallel = [...seen.values()].filter((edges) => edges.length > 1);
-    expect(parallel.some((edges) => edges.length === 3 && new Set(edges.map((e) => pythonJson(e.properties))).size === 2)).toBe(true);
+    expect(
+      parallel.some(
+        (edges) => edges.length === 3 && new Set(edges.map((e) => pythonJson(e.properties))).size === 2,
+      ),
+    ).toBe(true);
   });
 
   it('has both directions of SIMILAR_TO, as the metadata says, with the cosine of the vectors', () => {
@@ -166,11 +211,16 @@ describe('what a population holds', () => {
     const scores = new Map<string, number>();
     for (const { source, target, type, properties } of relationships) {
       if (type !== 'SIMILAR_TO') continue;
-      scores.set(`${text(nodes[source]?.properties.id)} ${text(nodes[target]?.properties.id)}`, Number(properties.score));
+      scores.set(
+        `${text(nodes[source]?.properties.id)} ${text(nodes[target]?.properties.id)}`,
+        Number(properties.score),
+      );
     }
     let seen = 0;
     for (const { id, payload } of points) {
-      const { enrichment } = payload.metadata as { enrichment?: { semantic_neighbors: { id: string; score: number }[] } };
+      const { enrichment } = payload.metadata as {
+        enrichment?: { semantic_neighbors: { id: string; score: number }[] };
+      };
       for (const { id: other, score } of enrichment?.semantic_neighbors ?? []) {
         const [a, b] = [vectorOf.get(id) ?? [], vectorOf.get(other) ?? []];
         const cosine = a.reduce((sum, value, index) => sum + value * (b[index] ?? 0), 0);
@@ -188,7 +238,15 @@ describe('what a population holds', () => {
   it('keeps node and payload in step as AutoMem does', () => {
     for (const { id, payload } of points) {
       const node = byId.get(id)?.properties ?? {};
-      for (const field of ['content', 'tags', 'importance', 'timestamp', 'type', 'confidence', 'updated_at']) {
+      for (const field of [
+        'content',
+        'tags',
+        'importance',
+        'timestamp',
+        'type',
+        'confidence',
+        'updated_at',
+      ]) {
         expect(payload[field]).toEqual(node[field]);
       }
       expect(node.metadata).toBe(pythonJson(payload.metadata ?? null));
@@ -204,24 +262,54 @@ describe('what a population holds', () => {
   });
 
   it('has payloads of every way of writing, and properties that only the graph has', () => {
-    const extras = (payload: object): string => Object.keys(payload).filter((key) => !BASE9.includes(key)).sort().join();
+    const extras = (payload: object): string =>
+      Object.keys(payload)
+        .filter((key) => !BASE9.includes(key))
+        .sort()
+        .join();
     const shapes = new Set(points.map(({ payload }) => extras(payload)));
-    for (const shape of ['', 'tag_prefixes', 'relevance_score,tag_prefixes', 't_invalid,t_valid,tag_prefixes', 'archived,relevance_score,tag_prefixes']) {
+    for (const shape of [
+      '',
+      'tag_prefixes',
+      'relevance_score,tag_prefixes',
+      't_invalid,t_valid,tag_prefixes',
+      'archived,relevance_score,tag_prefixes',
+    ]) {
       expect(shapes).toContain(shape);
     }
-    const memories = nodes.filter(({ labels }) => labels.join() === 'Memory').map(({ properties }) => properties);
-    for (const key of ['processed', 'enriched', 'enriched_at', 'summary', 'archived_at', 'protected', 'protected_reason', 't_invalid', 'embeddings']) {
-      expect(memories.some((memory) => memory[key] !== undefined), key).toBe(true);
+    const memories = nodes
+      .filter(({ labels }) => labels.join() === 'Memory')
+      .map(({ properties }) => properties);
+    for (const key of [
+      'processed',
+      'enriched',
+      'enriched_at',
+      'summary',
+      'archived_at',
+      'protected',
+      'protected_reason',
+      't_invalid',
+      'embeddings',
+    ]) {
+      expect(
+        memories.some((memory) => memory[key] !== undefined),
+        key,
+      ).toBe(true);
     }
-    const newer = points.filter(({ id, payload }) => text(byId.get(id)?.properties.last_accessed) > text(payload.last_accessed));
+    const newer = points.filter(
+      ({ id, payload }) => text(byId.get(id)?.properties.last_accessed) > text(payload.last_accessed),
+    );
     expect(newer.length).toBeGreaterThan(100);
-    expect(points.some(({ payload }) => /\d{16}/.test(pythonJson(payload.relevance_score ?? null)))).toBe(true);
+    expect(points.some(({ payload }) => /\d{16}/.test(pythonJson(payload.relevance_score ?? null)))).toBe(
+      true,
+    );
   });
 
   it('makes no point of summaries and of memories without content', () => {
     const withPoint = new Set(points.map(({ id }) => id));
     for (const { labels, properties } of nodes) {
-      const memory = labels.join() === 'Memory' && typeof properties.content === 'string' && properties.content !== '';
+      const memory =
+        labels.join() === 'Memory' && typeof properties.content === 'string' && properties.content !== '';
       expect(withPoint.has(text(properties.id))).toBe(memory);
     }
     expect(points.length).toBe(998);
@@ -240,12 +328,16 @@ describe('what a population holds', () => {
   });
 
   it('writes its doubles as doubles also when they are whole', () => {
-    const numbers = nodes.filter(({ labels }) => labels.join() === 'Memory').map(({ properties }) => properties.importance);
+    const numbers = nodes
+      .filter(({ labels }) => labels.join() === 'Memory')
+      .map(({ properties }) => properties.importance);
     expect(numbers.some((value) => value instanceof Double && value.value === 1)).toBe(true);
     expect(numbers.filter((value) => value === 1)).toHaveLength(1);
     const strengths = relationships.map(({ properties }) => properties.strength);
     expect(strengths.some((value) => value instanceof Double)).toBe(true);
-    const counts = relationships.filter(({ type }) => type === 'PRECEDED_BY').map(({ properties }) => properties.count);
+    const counts = relationships
+      .filter(({ type }) => type === 'PRECEDED_BY')
+      .map(({ properties }) => properties.count);
     expect(counts.every((value) => Number.isInteger(value))).toBe(true);
   });
 
@@ -255,9 +347,31 @@ describe('what a population holds', () => {
     for (const { name, content } of HARD_CASES) {
       if (content !== undefined && content !== null) expect(contents.has(content), name).toBe(true);
     }
-    expect(nodes.some(({ labels, properties }) => labels.join() === 'Memory' && properties.content === undefined)).toBe(true);
+    expect(
+      nodes.some(({ labels, properties }) => labels.join() === 'Memory' && properties.content === undefined),
+    ).toBe(true);
     const keys = points.flatMap(({ payload }) => Object.keys(payload.metadata as object));
-    expect(keys).toEqual(expect.arrayContaining(['type', 'confidence', 'content', 'timestamp', 'importance', 'tags', 'id', 'archived', '__proto__']));
+    expect(keys).toEqual(
+      expect.arrayContaining([
+        'type',
+        'confidence',
+        'content',
+        'timestamp',
+        'importance',
+        'tags',
+        'id',
+        'archived',
+        '__proto__',
+      ]),
+    );
+  });
+
+  it('deals the short hard cases out again in a population of thousands', () => {
+    const contents = [...make(9_500, 2).points()].map(({ payload }) => payload.content);
+    expect(contents.filter((content) => content === "'").length).toBeGreaterThan(1);
+    expect(
+      contents.filter((content) => typeof content === 'string' && content.length >= 20_000),
+    ).toHaveLength(2);
   });
 
   it('spans two years and has both forms of times', () => {
@@ -265,7 +379,8 @@ describe('what a population holds', () => {
     for (const time of times) expect(time).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?\+00:00$/);
     expect(times.some((time) => time.includes('.')) && times.some((time) => !time.includes('.'))).toBe(true);
     expect(Date.parse(times.at(-1) ?? '') - Date.parse(times[0] ?? '')).toBeGreaterThan(700 * 86_400_000);
-    for (const { properties } of nodes) expect(text(properties.last_accessed) <= isoTime(now.getTime())).toBe(true);
+    for (const { properties } of nodes)
+      expect(text(properties.last_accessed) <= isoTime(now.getTime())).toBe(true);
   });
 
   it('has vectors in clusters, with negative components, that a 32-bit float prints with the same digits', () => {
@@ -279,17 +394,31 @@ describe('what a population holds', () => {
 describe('the forms that Python writes', () => {
   it('prints doubles as repr does', () => {
     const cases: [number, string][] = [
-      [1, '1.0'], [-0, '-0.0'], [0.1, '0.1'], [1e-5, '1e-05'], [0.0001, '0.0001'], [1.5e-7, '1.5e-07'], [1e16, '1e+16'],
-      [2 ** 53, '9007199254740992.0'], [1e22, '1e+22'], [1e-300, '1e-300'], [0.30000000000000004, '0.30000000000000004'],
-      [NaN, 'NaN'], [-Infinity, '-Infinity'],
+      [1, '1.0'],
+      [-0, '-0.0'],
+      [0.1, '0.1'],
+      [1e-5, '1e-05'],
+      [0.0001, '0.0001'],
+      [1.5e-7, '1.5e-07'],
+      [1e16, '1e+16'],
+      [2 ** 53, '9007199254740992.0'],
+      [1e22, '1e+22'],
+      [1e-300, '1e-300'],
+      [0.30000000000000004, '0.30000000000000004'],
+      [NaN, 'NaN'],
+      [-Infinity, '-Infinity'],
     ];
     for (const [value, text] of cases) expect(pythonFloat(value)).toBe(text);
-    fc.assert(fc.property(fc.double({ noNaN: true }), (value) => Object.is(Number(pythonFloat(value)), value)));
+    fc.assert(
+      fc.property(fc.double({ noNaN: true }), (value) => Object.is(Number(pythonFloat(value)), value)),
+    );
   });
 
   it('escapes all but printable ASCII', () => {
     expect(pythonJson('é\u007f🧠"\\\n\u2028')).toBe('"\\u00e9\\u007f\\ud83e\\udde0\\"\\\\\\n\\u2028"');
-    expect(pythonJson({ a: [1, new Double(2), null, true], b: {}, c: [] })).toBe('{"a": [1, 2.0, null, true], "b": {}, "c": []}');
+    expect(pythonJson({ a: [1, new Double(2), null, true], b: {}, c: [] })).toBe(
+      '{"a": [1, 2.0, null, true], "b": {}, "c": []}',
+    );
     expect(pythonJson({ a: [1], b: {} }, 2)).toBe('{\n  "a": [\n    1\n  ],\n  "b": {}\n}');
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (text) => {
@@ -301,15 +430,16 @@ describe('the forms that Python writes', () => {
   });
 
   it('makes tag prefixes as AutoMem does', () => {
-    expect(tagPrefixes(['ui', 'Project/Atlas', 'project:hermes', 'a//b', ':lead', 'trail:', ' Pad '])).toEqual([
-      'ui', 'project', 'project:atlas', 'project:hermes', 'a', 'a:b', 'lead', 'trail', 'pad',
-    ]);
+    expect(
+      tagPrefixes(['ui', 'Project/Atlas', 'project:hermes', 'a//b', ':lead', 'trail:', ' Pad ']),
+    ).toEqual(['ui', 'project', 'project:atlas', 'project:hermes', 'a', 'a:b', 'lead', 'trail', 'pad']);
     expect(tagPrefixes([])).toEqual([]);
   });
 
   it('reads and writes the time in a backup file name', () => {
     expect(backupStamp(now)).toBe('20261121_120000');
     expect(parseBackupStamp('20261121_120000')).toEqual(now);
-    for (const wrong of ['20261321_120000', '2026-11-21', '20260230_000000', '']) expect(parseBackupStamp(wrong)).toBeNull();
+    for (const wrong of ['20261321_120000', '2026-11-21', '20260230_000000', ''])
+      expect(parseBackupStamp(wrong)).toBeNull();
   });
 });

@@ -6,11 +6,11 @@ import { Command } from 'commander';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 
-import type { CommandContext } from '../../src/commands/context.js';
 import { addSandboxCommand } from '../../src/commands/sandbox.js';
 import { sleep, startTimeOf } from '../../src/sandbox/processes.js';
 import { sandboxDown, sandboxStatus, sandboxUp } from '../../src/sandbox/sandbox.js';
 import type { SandboxInfo } from '../../src/sandbox/sandbox-info.js';
+import { testContext } from '../support/context.js';
 
 let root: string;
 const used = new Set<string>();
@@ -169,21 +169,17 @@ describe('a sandbox', () => {
 describe('lifeboat sandbox', () => {
   /** Runs a command line as the composition root would. */
   async function lifeboat(args: string[], env: Record<string, string> = {}) {
-    const result = { out: '', err: '', exitCode: 0 };
-    const context: CommandContext = {
+    const context = testContext({
       env: { ...process.env, LIFEBOAT_STATE: join(root, 'state'), ...env },
       cwd: root,
-      out: (text) => (result.out += text),
-      err: (text) => (result.err += text),
-      setExitCode: (code) => (result.exitCode = code),
-    };
+    });
     const program = new Command().exitOverride().configureOutput({
       writeOut: (text) => context.out(text),
       writeErr: (text) => context.err(text),
     });
     addSandboxCommand(program, context);
     await program.parseAsync(['sandbox', ...args], { from: 'user' });
-    return result;
+    return { out: context.stdout, err: context.stderr, exitCode: context.exitCode };
   }
 
   it('prints variables that a shell takes as they are, and knows its status', async () => {
@@ -218,13 +214,7 @@ describe('lifeboat sandbox', () => {
 
   it.each(['up', 'down', 'status'])('lists the exit codes in the help of %s', async (name) => {
     let text = '';
-    const context = {
-      env: {},
-      cwd: root,
-      out: () => undefined,
-      err: () => undefined,
-      setExitCode: () => undefined,
-    };
+    const context = testContext({ cwd: root });
     const program = new Command().exitOverride().configureOutput({ writeOut: (part) => (text += part) });
     addSandboxCommand(program, context);
     await expect(program.parseAsync(['sandbox', name, '--help'], { from: 'user' })).rejects.toThrow(

@@ -9,6 +9,7 @@ import { addConfigCommand } from '../../src/commands/config.js';
 import { loadSettings, type Settings } from '../../src/settings/settings.js';
 import { VARIABLES, type Variable } from '../../src/settings/variables.js';
 import { folderWith } from '../support/archive-files.js';
+import { testContext } from '../support/context.js';
 
 /** The newest folder of this test. */
 let root = '';
@@ -217,15 +218,10 @@ describe('lifeboat config', () => {
     const program = new Command('lifeboat')
       .exitOverride()
       .configureOutput({ writeOut: (out) => (text += out) });
-    addConfigCommand(program, {
-      env: { HOME: join(root, 'home'), ...env },
-      cwd: root,
-      out: (out) => (text += out),
-      err: () => undefined,
-      setExitCode: () => undefined,
-    });
+    const context = testContext({ env: { HOME: join(root, 'home'), ...env }, cwd: root });
+    addConfigCommand(program, context);
     await program.parseAsync(['config', ...args], { from: 'user' });
-    return text;
+    return text + context.stdout;
   }
 
   const env = {
@@ -260,8 +256,7 @@ describe('lifeboat config', () => {
     const program = new Command('lifeboat')
       .exitOverride()
       .configureOutput({ writeOut: (out) => (help += out) });
-    const nothing = (): void => undefined;
-    addConfigCommand(program, { env: {}, cwd: '/', out: nothing, err: nothing, setExitCode: nothing });
+    addConfigCommand(program, testContext());
     program.commands[0]?.exitOverride().configureOutput({ writeOut: (out) => (help += out) });
     await expect(program.parseAsync(['config', '--help'], { from: 'user' })).rejects.toThrow();
     expect(help).toMatch(/Exit codes:\n {2}0 .*\n {2}2 /);

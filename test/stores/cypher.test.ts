@@ -42,23 +42,56 @@ describe('Cypher literals', () => {
       [9_223_372_036_854_775_807n, ['3', '9223372036854775807']],
       [-9_223_372_036_854_775_808n, ['3', '-9223372036854775808']],
       [[], ['6', []]],
-      [[1, new Double(1), 'x'], ['6', [['3', '1'], ['5', '1'], ['2', 'x']]]],
+      [
+        [1, new Double(1), 'x'],
+        [
+          '6',
+          [
+            ['3', '1'],
+            ['5', '1'],
+            ['2', 'x'],
+          ],
+        ],
+      ],
       [{ 'odd key "\'': [] }, ['10', ['odd key "\'', ['6', []]]]],
       [{}, ['10', []]],
     ];
     for (const [value, expected] of cases) {
       // Node's own replies for the types that ioredis leaves as numbers.
-      expect(JSON.parse(JSON.stringify(await understood(value), (_key, item: unknown) => (typeof item === 'number' ? String(item) : item)))).toEqual(expected);
+      expect(
+        JSON.parse(
+          JSON.stringify(await understood(value), (_key, item: unknown) =>
+            typeof item === 'number' ? String(item) : item,
+          ),
+        ),
+      ).toEqual(expected);
     }
   });
 
   it('keep every text, whatever is in it', async () => {
-    const texts = ["it's", '\\', "\\'", "'}) DETACH DELETE n //", '$x', '`', '\\u0041', '\\n', 'a\nb\r\n\t\u0001\u007f', '\u2028', '👨‍👩‍👧', '"', ''];
+    const texts = [
+      "it's",
+      '\\',
+      "\\'",
+      "'}) DETACH DELETE n //",
+      '$x',
+      '`',
+      '\\u0041',
+      '\\n',
+      'a\nb\r\n\t\u0001\u007f',
+      '\u2028',
+      '👨‍👩‍👧',
+      '"',
+      '',
+    ];
     for (const text of texts) expect(await understood(text)).toEqual(['2', text]);
     await fc.assert(
-      fc.asyncProperty(fc.string({ unit: 'binary', maxLength: 50 }).filter((text) => !text.includes('\0')), async (text) => {
-        expect(await understood(text)).toEqual(['2', text]);
-      }),
+      fc.asyncProperty(
+        fc.string({ unit: 'binary', maxLength: 50 }).filter((text) => !text.includes('\0')),
+        async (text) => {
+          expect(await understood(text)).toEqual(['2', text]);
+        },
+      ),
       { numRuns: 300 },
     );
   });
@@ -77,7 +110,15 @@ describe('Cypher literals', () => {
   });
 
   it('refuse what the graph cannot hold', () => {
-    const values: Value[] = [new Double(NaN), new Double(Infinity), 2n ** 63n, -(2n ** 63n) - 1n, 'a\0b', '\ud83e', { 'a`b': 1 }];
+    const values: Value[] = [
+      new Double(NaN),
+      new Double(Infinity),
+      2n ** 63n,
+      -(2n ** 63n) - 1n,
+      'a\0b',
+      '\ud83e',
+      { 'a`b': 1 },
+    ];
     for (const value of values) expect(() => toCypherLiteral(value)).toThrow(Failure);
   });
 });
@@ -85,8 +126,16 @@ describe('Cypher literals', () => {
 describe('quoted names', () => {
   it('make labels, types and keys of any words', async () => {
     const label = quoteName('Odd: "label" \\ \'x\' 🧠');
-    await redis.call('GRAPH.QUERY', 'names', `CREATE (:${label} {${quoteName('a key')}: 1})-[:${quoteName('TYPE-1')}]->(:B)`);
-    const reply = (await redis.call('GRAPH.QUERY', 'names', 'MATCH (a)-[e]->() RETURN labels(a), keys(a), type(e)')) as [unknown, unknown[]];
+    await redis.call(
+      'GRAPH.QUERY',
+      'names',
+      `CREATE (:${label} {${quoteName('a key')}: 1})-[:${quoteName('TYPE-1')}]->(:B)`,
+    );
+    const reply = (await redis.call(
+      'GRAPH.QUERY',
+      'names',
+      'MATCH (a)-[e]->() RETURN labels(a), keys(a), type(e)',
+    )) as [unknown, unknown[]];
     expect(reply[1]).toEqual([['[Odd: "label" \\ \'x\' 🧠]', '[a key]', 'TYPE-1']]);
   });
 

@@ -92,7 +92,7 @@ export class RunSession {
       if (this.summary === null) throw context.failure;
       return this.summary;
     } finally {
-      await this.connections.close();
+      this.connections.close();
       await this.lease?.release();
     }
   }

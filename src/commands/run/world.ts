@@ -56,8 +56,8 @@ export class Connections {
     return (this.vectorStore ??= new VectorStore(vectorAddress(this.settings)));
   }
 
-  async close(): Promise<void> {
+  close(): void {
     for (const graph of this.graphs) graph.close();
-    await this.vectorStore?.close();
+    this.vectorStore?.close();
   }
 }

@@ -80,7 +80,14 @@ const METADATA: readonly (readonly [string, ValueMap])[] = [
   [
     'nested metadata',
     map([
-      ['nested', { list: [1, double(2), 'x', [], {}, [[null]]], none: null, deep: { deeper: { deepest: [{ a: { b: [true, false] } }] } } }],
+      [
+        'nested',
+        {
+          list: [1, double(2), 'x', [], {}, [[null]]],
+          none: null,
+          deep: { deeper: { deepest: [{ a: { b: [true, false] } }] } },
+        },
+      ],
       ['relationships', [{ type: 'RELATES_TO', target: 'nobody' }]],
     ]),
   ],
@@ -119,7 +126,22 @@ const METADATA: readonly (readonly [string, ValueMap])[] = [
 ];
 
 const TAGS: readonly (readonly [string, string[]])[] = [
-  ['odd tags', ["it's", '"quoted"', 'back\\slash', 'Ünï/Cödé', '🧠:brain', 'a//b', 'trailing:', ':leading', '`tick`', 'with space', "'}) DETACH DELETE n //"]],
+  [
+    'odd tags',
+    [
+      "it's",
+      '"quoted"',
+      'back\\slash',
+      'Ünï/Cödé',
+      '🧠:brain',
+      'a//b',
+      'trailing:',
+      ':leading',
+      '`tick`',
+      'with space',
+      "'}) DETACH DELETE n //",
+    ],
+  ],
   ['very long tag', [`long/${'x'.repeat(900)}:Tail`, 'short']],
   ['deep tags', ['a/b:c/d:e/f', 'A/B:C', 'a:b:c', 'project:Atlas/phase:2']],
   ['no tags', []],
@@ -145,7 +167,10 @@ const REST: readonly HardCase[] = [
       none_left: [],
     },
   },
-  { name: 'protected', nodeOnly: { protected: true, protected_reason: 'Kept for the audit: "do not forget"' } },
+  {
+    name: 'protected',
+    nodeOnly: { protected: true, protected_reason: 'Kept for the audit: "do not forget"' },
+  },
   { name: 'protected, as text', nodeOnly: { protected: 'yes' } },
   { name: 'legacy embeddings', nodeOnly: { embeddings: [0.25, double(-1), double(0), 0.142857142857143] } },
   {

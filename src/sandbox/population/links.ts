@@ -1,4 +1,4 @@
-import { double, type GraphRelationship, type ValueMap } from '../../memory/values.js';
+import { double, type Double, type GraphRelationship, type ValueMap } from '../../memory/values.js';
 import { Random, Stream, weighted } from './random.js';
 import { DAY } from './times.js';
 import type { World } from './world.js';
@@ -54,7 +54,11 @@ export function enrichmentOf(world: World, memory: number): Enrichment | null {
   if (!world.hasPoint(memory) || fresh || random.chance(0.04)) return null;
   const wanted = weighted(random, NEIGHBOUR_SHARES);
   const temporal: Enrichment['temporal'] = [];
-  const steps = weighted(random, [[0, 52], [1, 34], [2, 14]] as const);
+  const steps = weighted(random, [
+    [0, 52],
+    [1, 34],
+    [2, 14],
+  ] as const);
   for (let step = 1; step <= steps && memory - step >= 0; step++) {
     temporal.push({ memory: memory - step, count: random.chance(0.8) ? 1 : 2 + random.int(4) });
   }
@@ -90,7 +94,8 @@ export function* linksOf(world: World, memory: number): Generator<GraphRelations
 function* enrichedLinks(world: World, memory: number, enrichment: Enrichment): Generator<GraphRelationship> {
   const source = world.memoryNode(memory);
   const time = world.timeOf(memory);
-  const at = (step: number) => world.after(time, enrichment.delay, (enrichment.micros + 37 * step) % 1_000_000);
+  const at = (step: number) =>
+    world.after(time, enrichment.delay, (enrichment.micros + 37 * step) % 1_000_000);
   for (const [rank, { memory: other, score }] of enrichment.neighbours.entries()) {
     const properties = { score: double(score), updated_at: at(rank) };
     const target = world.memoryNode(other);
@@ -108,13 +113,19 @@ function* enrichedLinks(world: World, memory: number, enrichment: Enrichment): G
   }
 }
 
-function patternConfidence(similarMemories: number) {
+function patternConfidence(similarMemories: number): number | Double {
   return double(Math.min(0.95, Math.round((0.35 + 0.05 * similarMemories) * 100) / 100));
 }
 
 function* authoredLinks(world: World, memory: number, random: Random): Generator<GraphRelationship> {
   const raw = world.hardCaseOf(memory)?.edge;
-  const count = raw ? 2 : weighted(random, [[0, 50], [1, 38], [2, 12]] as const);
+  const count = raw
+    ? 2
+    : weighted(random, [
+        [0, 50],
+        [1, 38],
+        [2, 12],
+      ] as const);
   const seen = new Set<string>();
   for (let index = 0; index < count; index++) {
     const target = otherMemory(world, memory, random);
@@ -179,7 +190,11 @@ function* consolidatedLinks(world: World, memory: number, random: Random): Gener
   const source = world.memoryNode(memory);
   const similarity = 0.5 + Number((0.45 * random.fine()).toPrecision(14));
   const found = { confidence: graphDouble(similarity), similarity: graphDouble(similarity) };
-  const updated_at = world.after(world.timeOf(memory), DAY / 1000 + random.int(86_400), 1 + random.int(999_999));
+  const updated_at = world.after(
+    world.timeOf(memory),
+    DAY / 1000 + random.int(86_400),
+    1 + random.int(999_999),
+  );
   const pairs: [boolean, string, ValueMap][] = [
     [discovered, 'DISCOVERED', { updated_at, origin: 'consolidation', kind: random.pick(KINDS), ...found }],
     [contradicts, 'CONTRADICTS', { updated_at, ...found }],
@@ -192,7 +207,7 @@ function* consolidatedLinks(world: World, memory: number, random: Random): Gener
 }
 
 /** A double as FalkorDB gives it back: it prints with `%.15g`. */
-export function graphDouble(value: number) {
+export function graphDouble(value: number): number | Double {
   return double(Number(value.toPrecision(15)));
 }
 

@@ -70,8 +70,13 @@ function finish(draft: Draft): { node: GraphNode; payload: ValueMap } {
   const { world, memory, random, shared, metadata, prefixes } = draft;
   const path = weighted(random, WRITE_PATHS);
   const stored = world.timeOf(memory);
-  const updated = path === 'patch' ? world.after(stored, 60 + random.int(9 * 86_400), microsOf(random)) : shared.timestamp ?? '';
-  const accessed = random.chance(0.4) ? world.after(stored, random.int(200 * 86_400), microsOf(random)) : updated;
+  const updated =
+    path === 'patch'
+      ? world.after(stored, 60 + random.int(9 * 86_400), microsOf(random))
+      : (shared.timestamp ?? '');
+  const accessed = random.chance(0.4)
+    ? world.after(stored, random.int(200 * 86_400), microsOf(random))
+    : updated;
   const invalid = random.chance(0.03) ? world.after(stored, 86_400 * (1 + random.int(90))) : null;
   const validFrom = random.chance(0.05) ? isoTime(stored - 30 * DAY) : (shared.timestamp ?? '');
   const fate = fateOf(draft);
@@ -119,8 +124,14 @@ function payloadExtras(
 function fateOf({ world, memory, random }: Draft): { node: ValueMap; payload: ValueMap } {
   const decayed = random.chance(0.6);
   const archived = random.chance(memory < world.options.memories * 0.4 ? 0.08 : 0.01);
-  const relevance = random.chance(0.6) ? steadyDouble(random, 0.05, 0.65) : random.pick([0.09, 0.15, 0.27, 0.5]);
-  const archivedAt = world.after(world.timeOf(memory), 86_400 * (60 + random.int(120)), 1 + random.int(999_999));
+  const relevance = random.chance(0.6)
+    ? steadyDouble(random, 0.05, 0.65)
+    : random.pick([0.09, 0.15, 0.27, 0.5]);
+  const archivedAt = world.after(
+    world.timeOf(memory),
+    86_400 * (60 + random.int(120)),
+    1 + random.int(999_999),
+  );
   if (!decayed && !archived) return { node: {}, payload: {} };
   return {
     // The graph prints doubles with 15 digits; the payload keeps all 17.
@@ -151,7 +162,8 @@ function tagsOf(
 ): string[] {
   const topic = world.topicOf(memory);
   const own = topic.tags.filter(() => random.chance(0.6));
-  if (random.chance(0.3)) own.push(random.pick(['project:Atlas', 'project/Hermes', 'Lang:TypeScript', 'Q3/2026:goals']));
+  if (random.chance(0.3))
+    own.push(random.pick(['project:Atlas', 'project/Hermes', 'Lang:TypeScript', 'Q3/2026:goals']));
   if (random.chance(0.02)) own.push('🧠', 'naïve/Ünïcode');
   const tags = hard?.tags ? [...hard.tags] : own;
   if (hard?.tags?.length === 0) return tags;
@@ -170,10 +182,13 @@ function metadataOf(
   mentions: Mentions,
 ): ValueMap {
   const metadata: ValueMap = {};
-  if (random.chance(0.5)) metadata.source = random.pick(['slack', 'cli', 'claude-desktop', 'import', 'e-mail']);
-  if (random.chance(0.15)) metadata.session = { id: random.hex(12), turn: random.int(40), model: 'assistant-4' };
+  if (random.chance(0.5))
+    metadata.source = random.pick(['slack', 'cli', 'claude-desktop', 'import', 'e-mail']);
+  if (random.chance(0.15))
+    metadata.session = { id: random.hex(12), turn: random.int(40), model: 'assistant-4' };
   if (random.chance(0.1)) metadata.ratio = double(Number(random.next().toFixed(random.int(6))));
-  if (random.chance(0.02)) metadata.original_content = `${writeText(random, world.topicOf(memory), 'Context').text} “${memory}”`;
+  if (random.chance(0.02))
+    metadata.original_content = `${writeText(random, world.topicOf(memory), 'Context').text} “${memory}”`;
   const result = hard?.metadata ? withKeys(metadata, hard.metadata) : metadata;
   if (!enrichment) return result;
   result.entities = { ...mentions };
@@ -192,7 +207,10 @@ function metadataOf(
 
 function patternsOf(world: World, memory: number, { similarMemories }: Enrichment): Value[] {
   if (similarMemories === 0) return [];
-  const key_terms = world.topicOf(memory).nouns.slice(0, 5).map((noun) => noun.split(' ')[0] ?? noun);
+  const key_terms = world
+    .topicOf(memory)
+    .nouns.slice(0, 5)
+    .map((noun) => noun.split(' ')[0] ?? noun);
   return [{ type: world.typeOf(memory), similar_memories: similarMemories, key_terms }];
 }
 

@@ -1,4 +1,10 @@
-import { double, type GraphNode, type GraphRelationship, type Value, type ValueMap } from '../../memory/values.js';
+import {
+  double,
+  type GraphNode,
+  type GraphRelationship,
+  type Value,
+  type ValueMap,
+} from '../../memory/values.js';
 import { graphDouble } from './links.js';
 import { memoryRecord } from './memory.js';
 import { pythonJson } from './python-json.js';
@@ -11,7 +17,10 @@ import type { EntityFacts, World } from './world.js';
 export function controlNode(world: World): GraphNode {
   const properties: ValueMap = { id: 'global' };
   for (const [index, task] of TASKS.entries()) {
-    properties[`${task}_last_run`] = isoTime(world.options.now.getTime() - (index + 1) * 3_600_000, 1000 + 37 * index);
+    properties[`${task}_last_run`] = isoTime(
+      world.options.now.getTime() - (index + 1) * 3_600_000,
+      1000 + 37 * index,
+    );
   }
   return { internalId: world.controlNode(), labels: ['ConsolidationControl'], properties };
 }
@@ -26,7 +35,11 @@ export function runNode(world: World, run: number): GraphNode {
   const started_at = isoTime(start, 1 + random.int(900_000));
   const completed_at = isoTime(start + random.int(30_000) + 1000, 1 + random.int(900_000));
   const success = run % 7 !== 3;
-  const step: Value = { processed: world.options.memories, avg_relevance_before: 0.5, avg_relevance_after: random.fine() };
+  const step: Value = {
+    processed: world.options.memories,
+    avg_relevance_before: 0.5,
+    avg_relevance_after: random.fine(),
+  };
   const result: ValueMap = {
     mode: task,
     dry_run: false,
@@ -36,7 +49,15 @@ export function runNode(world: World, run: number): GraphNode {
     success,
     ...(success ? {} : { error: `Query timed out: "MATCH (m:Memory) WHERE m.id = 'x\\y'"` }),
   };
-  const properties: ValueMap = { id: random.hex(32), mode: task, task, success, dry_run: run % 9 === 5, started_at, completed_at };
+  const properties: ValueMap = {
+    id: random.hex(32),
+    mode: task,
+    task,
+    success,
+    dry_run: run % 9 === 5,
+    started_at,
+    completed_at,
+  };
   return {
     internalId: world.runNode(run),
     labels: ['ConsolidationRun'],
@@ -117,7 +138,12 @@ export function metaNode(world: World, meta: number): GraphNode {
 /** From each summary to what it sums up. */
 export function* metaLinks(world: World, meta: number): Generator<GraphRelationship> {
   for (const member of membersOf(world, meta)) {
-    yield { source: world.metaNode(meta), target: world.memoryNode(member), type: 'SUMMARIZES', properties: {} };
+    yield {
+      source: world.metaNode(meta),
+      target: world.memoryNode(member),
+      type: 'SUMMARIZES',
+      properties: {},
+    };
   }
 }
 

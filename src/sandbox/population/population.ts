@@ -2,7 +2,16 @@ import { Failure, ExitCode } from '../../failure.js';
 import type { GraphNode, GraphRelationship, ValueMap } from '../../memory/values.js';
 import { linksOf, parallelLinks } from './links.js';
 import { memoryRecord } from './memory.js';
-import { controlNode, entityId, entityLinks, entityNode, metaLinks, metaNode, patternNode, runNode } from './others.js';
+import {
+  controlNode,
+  entityId,
+  entityLinks,
+  entityNode,
+  metaLinks,
+  metaNode,
+  patternNode,
+  runNode,
+} from './others.js';
 import { World, type PopulationOptions } from './world.js';
 
 export type { PopulationOptions } from './world.js';
@@ -84,16 +93,22 @@ function keyOf(world: World, internalId: number): { label: 'Entity' | 'Memory' |
   const memory = internalId - world.memoryNode(0);
   if (memory >= 0 && memory < world.options.memories) return { label: 'Memory', id: world.idOf(memory) };
   const pattern = internalId - world.patternNode(0);
-  if (pattern >= 0 && pattern < world.patternTypes.length) return { label: 'Pattern', id: world.patternId(pattern) };
+  if (pattern >= 0 && pattern < world.patternTypes.length)
+    return { label: 'Pattern', id: world.patternId(pattern) };
   return { label: 'Memory', id: world.metaId(internalId - world.metaNode(0)) };
 }
 
 function check({ memories, dim, seed, now }: PopulationOptions): void {
-  const wrong = !Number.isSafeInteger(memories) || memories < 1 ? 'memories must be a whole number from 1'
-    : !Number.isInteger(dim) || dim < 2 || dim > 4096 ? 'dim must be a whole number from 2 to 4096'
-    : !Number.isInteger(seed) || seed < -(2 ** 31) || seed >= 2 ** 32 ? 'seed must be a whole number of 32 bits'
-    : Number.isNaN(now.getTime()) ? 'now is no time'
-    : null;
+  const wrong =
+    !Number.isSafeInteger(memories) || memories < 1
+      ? 'memories must be a whole number from 1'
+      : !Number.isInteger(dim) || dim < 2 || dim > 4096
+        ? 'dim must be a whole number from 2 to 4096'
+        : !Number.isInteger(seed) || seed < -(2 ** 31) || seed >= 2 ** 32
+          ? 'seed must be a whole number of 32 bits'
+          : Number.isNaN(now.getTime())
+            ? 'now is no time'
+            : null;
   if (wrong === null) return;
   throw new Failure({
     operation: 'make a population',

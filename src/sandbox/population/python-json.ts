@@ -37,7 +37,9 @@ export function pythonJson(value: Value, indent: number | null = null, level = 0
   if (typeof value !== 'object') return String(value);
   const items = Array.isArray(value)
     ? value.map((item) => pythonJson(item, indent, level + 1))
-    : Object.entries(value).map(([key, item]) => `${pythonString(key)}: ${pythonJson(item, indent, level + 1)}`);
+    : Object.entries(value).map(
+        ([key, item]) => `${pythonString(key)}: ${pythonJson(item, indent, level + 1)}`,
+      );
   const [open, close] = Array.isArray(value) ? '[]' : '{}';
   if (items.length === 0) return `${open}${close}`;
   if (indent === null) return `${open}${items.join(', ')}${close}`;

@@ -7,13 +7,19 @@ export type Mentions = Record<string, string[]>;
 const DAYS = ['Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'the first of the month', 'spring'];
 
 /** Some sentences of one type about one topic, and who and what they mention. */
-export function writeText(random: Random, topic: Topic, type: MemoryType): { text: string; mentions: Mentions } {
+export function writeText(
+  random: Random,
+  topic: Topic,
+  type: MemoryType,
+): { text: string; mentions: Mentions } {
   const mentions: Mentions = {};
   const sentences: string[] = [];
   const count = random.chance(0.25) ? 3 : random.chance(0.5) ? 2 : 1;
   for (let index = 0; index < count; index++) {
     const pattern = random.pick(SENTENCES[index === 0 ? type : 'Context']);
-    sentences.push(pattern.replace(/\{(\w+)\}/g, (_all, slot: string) => fillSlot(slot, random, topic, mentions)));
+    sentences.push(
+      pattern.replace(/\{(\w+)\}/g, (_all, slot: string) => fillSlot(slot, random, topic, mentions)),
+    );
   }
   const text = sentences.join(' ');
   return { text: text.charAt(0).toUpperCase() + text.slice(1), mentions };

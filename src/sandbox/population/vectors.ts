@@ -1,7 +1,7 @@
 import { hash32, Random, Stream } from './random.js';
 
 /** Vectors are cached this far back: neighbours are looked for among the recent memories. */
-const RECENT = 256;
+const RECENT = 32;
 
 /**
  * Unit vectors in clusters: memories of one topic lie around one centre, with cosines of about 0.7–0.95 between
@@ -49,7 +49,9 @@ export class VectorField {
   #center(topic: number): Float64Array {
     const known = this.#centers.get(topic);
     if (known) return known;
-    const center = Float64Array.from(unit(noise(hash32(this.seed, Stream.center, topic), new Float64Array(this.dim))));
+    const center = Float64Array.from(
+      unit(noise(hash32(this.seed, Stream.center, topic), new Float64Array(this.dim))),
+    );
     this.#centers.set(topic, center);
     return center;
   }

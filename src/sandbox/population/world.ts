@@ -1,4 +1,3 @@
-import type { GraphNode } from '../../memory/values.js';
 import { hardCaseOf, type HardCase } from './hard-cases.js';
 import { hash32, Random, Stream, weighted } from './random.js';
 import { DAY, isoTime } from './times.js';
@@ -124,6 +123,3 @@ export class World {
     return this.random(Stream.meta, meta).uuid();
   }
 }
-
-/** What part of the graph a node is in: enough to find it again by its `id`. */
-export type NodeKey = Pick<GraphNode, 'labels'> & { id: string };

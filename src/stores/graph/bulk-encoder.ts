@@ -27,7 +27,7 @@ export class BulkBlock {
   constructor(
     name: string,
     private readonly keys: readonly string[],
-    capacity = 64 * 1024,
+    capacity = 16 * 1024,
   ) {
     this.buffer = Buffer.allocUnsafe(capacity);
     this.text(name);

@@ -30,14 +30,19 @@ export function toCypherLiteral(value: Value): string {
  */
 export function quoteName(name: string): string {
   if (name === '' || /[`\0]/.test(name) || !name.isWellFormed()) {
-    throw refusal('quote a name for the graph', name, 'it is empty or holds a backtick, a NUL or half a character');
+    throw refusal(
+      'quote a name for the graph',
+      name,
+      'it is empty or holds a backtick, a NUL or half a character',
+    );
   }
   return `\`${name}\``;
 }
 
 function quoteText(text: string): string {
   if (text.includes('\0')) throw refusal('write a text to the graph', text, 'it holds a NUL');
-  if (!text.isWellFormed()) throw refusal('write a text to the graph', text, 'it holds half a surrogate pair');
+  if (!text.isWellFormed())
+    throw refusal('write a text to the graph', text, 'it holds half a surrogate pair');
   return `'${text.replace(/[\\']/g, '\\$&')}'`;
 }
 

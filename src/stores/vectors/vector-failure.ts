@@ -97,7 +97,7 @@ function networkDiagnosis(error: unknown, address: VectorAddress): Diagnosis {
       hint: 'Check the network and the load of Qdrant, or raise QDRANT_TIMEOUT_SECONDS.',
     };
   }
-  if (['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'].includes(code)) {
+  if (['ECONNRESET', 'EPIPE'].includes(code)) {
     return {
       code: 'connection-lost',
       reason: 'the connection broke',
@@ -107,7 +107,7 @@ function networkDiagnosis(error: unknown, address: VectorAddress): Diagnosis {
   return { code: 'other', reason: message, hint: 'Check QDRANT_URL.' };
 }
 
-/** fetch and undici wrap the socket's error one or two levels deep. */
+/** Clients wrap the socket's error one or two levels deep. */
 function rootCause(error: unknown): { code: string; message: string } {
   let current = error;
   for (let depth = 0; depth < 5 && current instanceof Error; depth++) {

@@ -1,8 +1,8 @@
-import { Pool } from 'undici';
 import pRetry from 'p-retry';
 import { joinKey } from '../../memory/ids.js';
 import { JsonReader } from '../../memory/json.js';
 import { isMap, type Value, type ValueMap, type VectorPoint } from '../../memory/values.js';
+import { HttpConnections } from './http-connections.js';
 import { HttpError, vectorFailure, type VectorAddress } from './vector-failure.js';
 
 /** What a collection is, as far as recovery needs it. */
@@ -32,7 +32,7 @@ export interface ScoredPoint {
 }
 
 /** Bytes of one page that keep both sides busy and memory flat; the number of points follows from it. */
-const PAGE_BYTES = 2 * 1024 * 1024;
+const PAGE_BYTES = 512 * 1024;
 const FIRST_PAGE_POINTS = 256;
 const MAX_PAGE_POINTS = 2_000;
 const RETRIES = 2;
@@ -42,22 +42,14 @@ const RETRIES = 2;
  * Every method throws Failure (see vector-failure.ts).
  */
 export class VectorStore {
-  private readonly pool: Pool;
-  private readonly basePath: string;
+  private readonly http: HttpConnections;
 
   constructor(readonly address: VectorAddress) {
-    const url = new URL(address.url);
-    this.basePath = url.pathname.replace(/\/$/, '');
-    this.pool = new Pool(url.origin, {
-      connections: 4,
-      connect: { timeout: Math.min(address.timeoutMs, 5_000) },
-      headersTimeout: address.timeoutMs,
-      bodyTimeout: address.timeoutMs,
-    });
+    this.http = new HttpConnections(address);
   }
 
-  async close(): Promise<void> {
-    await this.pool.destroy();
+  close(): void {
+    this.http.close();
   }
 
   /** The server's version, such as "1.18.0". */
@@ -197,17 +189,8 @@ export class VectorStore {
 
   private async request(method: 'GET' | 'POST', path: string, body: unknown): Promise<string> {
     const payload = body === undefined ? null : typeof body === 'string' ? body : JSON.stringify(body);
-    const response = await this.pool.request({
-      method,
-      path: `${this.basePath}${path}`,
-      headers: {
-        ...(payload === null ? {} : { 'content-type': 'application/json' }),
-        ...(this.address.apiKey === undefined ? {} : { 'api-key': this.address.apiKey }),
-      },
-      body: payload,
-    });
-    const text = await response.body.text();
-    if (response.statusCode >= 400) throw new HttpError(response.statusCode, errorText(text));
+    const { status, text } = await this.http.request(method, path, payload);
+    if (status >= 400) throw new HttpError(status, errorText(text));
     return text;
   }
 }
@@ -228,7 +211,7 @@ interface RawScored {
 /** A server that answered "no" says no again; a socket that broke may work again. Refused means nobody is there. */
 function isTransient(error: Error): boolean {
   if (error instanceof HttpError) return error.status === 502 || error.status === 503 || error.status === 429;
-  return ['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'].includes((error as { code?: string }).code ?? '');
+  return ['ECONNRESET', 'EPIPE'].includes((error as { code?: string }).code ?? '');
 }
 
 function errorText(body: string): string {

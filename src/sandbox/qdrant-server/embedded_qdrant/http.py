@@ -35,7 +35,8 @@ class Request:
         self.store = store
         self.params = params
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
-        self.query = dict(urllib.parse.parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+        query: bytes = scope["query_string"]
+        self.query = dict(urllib.parse.parse_qsl(query.decode("latin-1"), keep_blank_values=True))
         self.body_size = 0
         self._receive = receive
 
@@ -74,7 +75,7 @@ class Request:
             return default
         if value not in ("true", "false"):
             raise ApiError(400, "Deserialize error in query parameters: provided string was not `true` or `false`")
-        return bool(value == "true")
+        return value == "true"
 
 
 class Plain:

@@ -30,7 +30,8 @@ def search(collection: Collection, body: Json) -> list[Json]:
     wanted = {"limit": required(body, "top" if "top" in body else "limit")}
     limit = optional_uint(wanted, "limit", "search_request.limit", minimum=1)
     examples = Examples(collection, collection, using)
-    return _run(collection, body, edge.Query.Nearest(examples.vector(vector), using), None, [], limit or 1)
+    nearest = edge.Query.Nearest(examples.vector(vector), using)
+    return _run(collection, body, nearest, parse_filter(body.get("filter")), [], limit or 1)
 
 
 def query(store: Store, name: str, body: Json) -> Json:
@@ -43,7 +44,7 @@ def query(store: Store, name: str, body: Json) -> Json:
 
 
 def _run(
-    collection: Collection, body: Json, wanted: Any, narrowed: edge.Filter | None, prefetches: list[Any], limit: int
+    collection: Collection, body: Json, wanted: Any, condition: edge.Filter | None, prefetches: list[Any], limit: int
 ) -> list[Json]:
     payload = payload_selector(body.get("with_payload"), False)
     vector = vector_selector(body)
@@ -54,7 +55,7 @@ def _run(
         prefetches=prefetches or None,
         with_vector=vector,
         with_payload=payload,
-        filter=narrowed or parse_filter(body.get("filter")),
+        filter=condition,
         score_threshold=optional_number(body, "score_threshold"),
         params=search_params(body.get("params")),
     )

@@ -1,0 +1,203 @@
+import { spawn } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { Agent, request } from 'node:http';
+import { join } from 'node:path';
+import { createGunzip } from 'node:zlib';
+import { createReadStream } from 'node:fs';
+import { Redis } from 'ioredis';
+import { asNode, asRelationship, readBackupFile } from '../../src/backup/graph-file.js';
+import { fill } from '../../src/sandbox/fill.js';
+import { toCypherLiteral } from '../../src/stores/graph/cypher.js';
+import { startEngines, type TestEngines } from '../support/engines.js';
+import type { BenchRow } from './bench.js';
+
+const TIMESTAMP = '20261101_030000';
+const GRAPH = 'memories';
+const FLOOR_GRAPH = 'floor';
+
+/** Rebuilding a lost graph: the whole command against the engines' own speed, turn by turn on the same data. */
+export async function benchRebuildGraph(options: { memories: number[]; dim: number; rounds: number }): Promise<BenchRow[]> {
+  const rows: BenchRow[] = [];
+  for (const memories of options.memories) rows.push(await benchSize(memories, options.dim, options.rounds));
+  return rows;
+}
+
+async function benchSize(memories: number, dim: number, rounds: number): Promise<BenchRow> {
+  // As AutoMem's compose file has it: with the append-only file on.
+  const engines = await startEngines({ aof: true });
+  try {
+    say(`filling ${memories} memories of ${dim} dimensions`);
+    const backupDir = join(engines.folder, 'backups');
+    const stores = {
+      graph: { ...engines.graph, name: GRAPH },
+      vectors: { ...engines.vectors, collection: GRAPH },
+    };
+    const filled = await fill({ memories, dim, seed: 1, backupDir, timestamp: TIMESTAMP, force: false }, stores);
+    const writes = await prepareWrites(filled.files?.graph ?? '');
+    const floors: number[] = [];
+    const runs: { seconds: number; peakRssMb: number }[] = [];
+    for (let round = 0; round < rounds; round++) {
+      floors.push(await floor(engines, writes));
+      runs.push(await lifeboat(engines, backupDir));
+      say(`round ${round + 1}: floor ${floors[round]?.toFixed(2) ?? ''} s, lifeboat ${runs[round]?.seconds.toFixed(2) ?? ''} s`);
+    }
+    const floorSeconds = median(floors);
+    const seconds = median(runs.map((run) => run.seconds));
+    const ratio = median(runs.map((run, i) => run.seconds / (floors[i] ?? 1)));
+    const peakRssMb = Math.max(...runs.map((run) => run.peakRssMb));
+    return { name: 'rebuild-graph', memories, dim, floorSeconds, seconds, ratio, peakRssMb };
+  } finally {
+    await engines.stop();
+  }
+}
+
+/** Whole queries, made before the clock starts: what is timed is the engine. */
+interface Writes {
+  nodes: string[];
+  relationships: string[];
+}
+
+async function prepareWrites(file: string): Promise<Writes> {
+  const writes: Writes = { nodes: [], relationships: [] };
+  const ids = new Map<number, string>();
+  const nodes = new Batches(writes.nodes, 1_000);
+  const relationships = new Batches(writes.relationships, 5_000);
+  const chunks = createReadStream(file).pipe(createGunzip({ chunkSize: 1024 * 1024 }));
+  for await (const part of readBackupFile(file, chunks as AsyncIterable<Buffer>, new Set(['nodes', 'relationships']))) {
+    if (part.kind !== 'records') continue;
+    for (const record of part.records) {
+      if (part.list === 'nodes') {
+        const node = asNode(record);
+        if ('reason' in node) continue;
+        ids.set(node.internalId, String(node.properties['id']));
+        // One label for all, so that the floor needs only one index.
+        nodes.add('UNWIND $rows AS row CREATE (n:Memory) SET n = row', toCypherLiteral(node.properties));
+      } else {
+        const relationship = asRelationship(record);
+        if ('reason' in relationship) continue;
+        const { source, target, type, properties } = relationship;
+        const query = `UNWIND $rows AS row MATCH (a:Memory {id: row.a}) MATCH (b:Memory {id: row.b}) CREATE (a)-[r:${type}]->(b) SET r = row.p`;
+        const row = { a: ids.get(source) ?? '', b: ids.get(target) ?? '', p: properties };
+        relationships.add(query, toCypherLiteral(row));
+      }
+    }
+  }
+  nodes.finish();
+  relationships.finish();
+  return writes;
+}
+
+class Batches {
+  private readonly pending = new Map<string, string[]>();
+
+  constructor(
+    private readonly queries: string[],
+    private readonly rows: number,
+  ) {}
+
+  add(query: string, row: string): void {
+    const rows = this.pending.get(query) ?? [];
+    this.pending.set(query, rows);
+    rows.push(row);
+    if (rows.length >= this.rows) this.send(query, rows);
+  }
+
+  finish(): void {
+    for (const [query, rows] of this.pending) if (rows.length > 0) this.send(query, rows);
+  }
+
+  private send(query: string, rows: string[]): void {
+    this.queries.push(`CYPHER rows=[${rows.join(',')}] ${query}`);
+    rows.length = 0;
+  }
+}
+
+/** Reads all payloads over one kept-alive connection, then writes all nodes and relationships over another. */
+async function floor(engines: TestEngines, writes: Writes): Promise<number> {
+  const redis = new Redis({ ...engines.graph });
+  await redis.call('GRAPH.QUERY', FLOOR_GRAPH, 'CREATE INDEX FOR (n:Memory) ON (n.id)');
+  const started = performance.now();
+  await readAllPayloads(engines.vectors.url);
+  for (const query of [...writes.nodes, ...writes.relationships]) await redis.call('GRAPH.QUERY', FLOOR_GRAPH, query);
+  const seconds = (performance.now() - started) / 1000;
+  await redis.call('GRAPH.DELETE', FLOOR_GRAPH);
+  await settleAof(redis);
+  redis.disconnect();
+  return seconds;
+}
+
+async function readAllPayloads(url: string): Promise<void> {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  let offset: unknown = null;
+  do {
+    const text = await post(agent, `${url}/collections/${GRAPH}/points/scroll`, { limit: 1_000, with_payload: true, ...(offset === null ? {} : { offset }) });
+    // The offset stands at the end; parsing the points is not the engine's work.
+    offset = JSON.parse(/"next_page_offset":\s*("[^"]*"|\d+|null)/.exec(text.slice(-300))?.[1] ?? 'null');
+  } while (offset !== null);
+  agent.destroy();
+}
+
+function post(agent: Agent, url: string, body: unknown): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const call = request(url, { method: 'POST', agent, headers: { 'content-type': 'application/json' } }, (response) => {
+      const chunks: Buffer[] = [];
+      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.on('end', () => resolve(Buffer.concat(chunks).toString()));
+      response.on('error', reject);
+    });
+    call.on('error', reject);
+    call.end(JSON.stringify(body));
+  });
+}
+
+/** Each turn starts with an append-only file as small as the last one's. */
+async function settleAof(redis: Redis): Promise<void> {
+  await redis.call('BGREWRITEAOF');
+  let info: string;
+  do info = await redis.info('persistence');
+  while (/aof_rewrite_(in_progress|scheduled):1/.test(info));
+}
+
+/** The whole command as a user runs it: start of the process to its exit. */
+async function lifeboat(engines: TestEngines, backupDir: string): Promise<{ seconds: number; peakRssMb: number }> {
+  const redis = new Redis({ ...engines.graph });
+  await redis.call('GRAPH.DELETE', GRAPH).catch(() => undefined);
+  await settleAof(redis);
+  redis.disconnect();
+  const env = { ...process.env, ...engines.env, AUTOMEM_BACKUP_DIR: backupDir, LIFEBOAT_STATE: join(engines.folder, 'state') };
+  const cli = join(import.meta.dirname, '../../dist/cli.js');
+  const started = performance.now();
+  const child = spawn(process.execPath, [cli, 'recover', '--confirm', GRAPH, '--json'], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+  let out = '';
+  child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
+  const peak = watchPeakRss(child.pid ?? 0);
+  const code = await new Promise((resolve) => child.on('close', resolve));
+  const seconds = (performance.now() - started) / 1000;
+  if (code !== 0) throw new Error(`lifeboat ended with ${String(code)}: ${out.slice(-2_000)}`);
+  return { seconds, peakRssMb: (await peak) / 1024 };
+}
+
+/** The kernel's own high-water mark, read until the process is gone; in kB. */
+async function watchPeakRss(pid: number): Promise<number> {
+  let peak = 0;
+  for (;;) {
+    try {
+      const status = await readFile(`/proc/${pid}/status`, 'utf8');
+      const high = Number(/VmHWM:\s+(\d+)/.exec(status)?.[1]);
+      if (Number.isNaN(high)) return peak;
+      peak = high;
+    } catch {
+      return peak;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+function median(numbers: number[]): number {
+  const sorted = [...numbers].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? 0;
+}
+
+function say(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
