@@ -39,6 +39,8 @@ export async function main(process: NodeJS.Process): Promise<void> {
   } catch (error) {
     context.setExitCode(explain(error, context));
   }
+  // Whoever interrupts wants the process gone, and not after some silent server's last timeout.
+  if (process.exitCode === ExitCode.interrupted) process.stdout.write('', () => process.exit());
 }
 
 function isNodeNewEnough(version: string): boolean {

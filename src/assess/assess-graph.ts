@@ -1,7 +1,7 @@
 import { Failure } from '../failure.js';
 import type { GraphAddress } from '../stores/graph/connection.js';
 import { GraphStore, PAGE_ROWS } from '../stores/graph/graph-store.js';
-import { persistenceFindings, readServerFacts, type GraphServerFacts } from './graph-server.js';
+import { persistenceFindings, queryTimeout, readServerFacts, type GraphServerFacts } from './graph-server.js';
 import type { Finding, GraphAssessment, Unreachable, UnreachableCause } from './types.js';
 
 const CAUSES = new Set<string>([
@@ -77,6 +77,7 @@ async function look(store: GraphStore, base: { name: string; address: string }):
   await store.command('reach the graph server', 'PING');
   const latencyMs = performance.now() - started;
   const [facts, keys, kind] = await Promise.all([readServerFacts(store), store.graphs(), store.kindOf(base.name)]);
+  store.queryTimeoutMs = queryTimeout(facts);
   const findings = persistenceFindings(facts);
   const { name } = base;
   const leftovers = keys.filter((key) => key.startsWith(`{${name}}:lifeboat:`) || key.startsWith(`{${name}}:before:`));

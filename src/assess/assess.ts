@@ -5,6 +5,7 @@ import { assessBackups, type BackupDepth } from './assess-backups.js';
 import { assessGraph } from './assess-graph.js';
 import { assessVectors } from './assess-vectors.js';
 import { driftFindings } from './drift.js';
+import { queryTimeout } from './graph-server.js';
 import type { Assessment } from './types.js';
 
 export interface AssessOptions {
@@ -21,7 +22,12 @@ export interface AssessOptions {
 /** The assessment, and facts about the servers that steps need but nobody needs to read. */
 export interface AssessResult {
   assessment: Assessment;
-  server: { usedMemory: number; maxMemory: number } | null;
+  server: {
+    usedMemory: number;
+    maxMemory: number;
+    /** Milliseconds to send along with each query; 0 sends none. */
+    queryTimeoutMs: number;
+  } | null;
   /** Bytes of backup JSON a second. */
   backupReadRate: number | null;
 }
@@ -48,7 +54,7 @@ export async function assess(options: AssessOptions): Promise<AssessResult> {
       findings: [...graph.findings, ...vectors.findings, ...drift, ...backups.findings],
       seconds: (performance.now() - started) / 1000,
     },
-    server: graph.facts === null ? null : { usedMemory: graph.facts.usedMemory, maxMemory: graph.facts.maxMemory },
+    server: graph.facts === null ? null : { ...graph.facts, queryTimeoutMs: queryTimeout(graph.facts) },
     backupReadRate: backups.readRate,
   };
 }

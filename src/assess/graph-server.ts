@@ -7,6 +7,8 @@ export interface GraphServerFacts {
   persistence: Persistence | null;
   resultCap: number | null;
   queryTimeoutMs: number | null;
+  /** Milliseconds that no query may ask to exceed (TIMEOUT_MAX); 0 is no limit. */
+  queryTimeoutMaxMs: number;
   usedMemory: number;
   /** 0 is unlimited. */
   maxMemory: number;
@@ -22,16 +24,29 @@ export async function readServerFacts(store: GraphStore): Promise<GraphServerFac
     allowed(store, 'GRAPH.CONFIG', 'GET', '*'),
   ]);
   const fields = parseInfo(typeof info === 'string' ? info : '');
-  const config = new Map(Array.isArray(graphConfig) ? (graphConfig as [string, number][]) : []);
+  const settings = Array.isArray(graphConfig) ? (graphConfig as [string, unknown][]) : [];
+  const config = new Map(settings.map(([name, value]) => [name, Number(value)]));
   const cap = config.get('RESULTSET_SIZE');
   return {
     version: fields.size === 0 ? null : { server: serverVersion(fields), module: moduleVersion(modules) },
     persistence: fields.size === 0 ? null : persistence(fields, settingValue(save), settingValue(aof)),
     resultCap: cap === undefined || cap < 0 ? null : cap,
     queryTimeoutMs: config.get('TIMEOUT_DEFAULT') || (config.get('TIMEOUT') ?? null),
+    queryTimeoutMaxMs: config.get('TIMEOUT_MAX') ?? 0,
     usedMemory: Number(fields.get('used_memory') ?? 0),
     maxMemory: Number(fields.get('maxmemory') ?? 0),
   };
+}
+
+const QUERY_TIMEOUT_MS = 120_000;
+
+/**
+ * Milliseconds to send along with each query; 0 sends none. A server with a limit aborts long queries, so it is asked for
+ * more time, but no more than it grants: that would be an error. A server without a limit is left alone.
+ */
+export function queryTimeout({ queryTimeoutMs, queryTimeoutMaxMs }: GraphServerFacts): number {
+  if ((queryTimeoutMs ?? 0) === 0 && queryTimeoutMaxMs === 0) return 0;
+  return queryTimeoutMaxMs > 0 ? Math.min(QUERY_TIMEOUT_MS, queryTimeoutMaxMs) : QUERY_TIMEOUT_MS;
 }
 
 async function allowed(store: GraphStore, name: string, ...args: string[]): Promise<unknown> {

@@ -1,7 +1,14 @@
 import { isAscii } from 'node:buffer';
 import { ExitCode, Failure } from '../failure.js';
-import { IncompleteJson, InvalidJson, JsonReader } from '../memory/json.js';
-import { isMap, type GraphNode, type GraphRelationship, type Value, type ValueMap } from '../memory/values.js';
+import { nativeRecord } from './native-record.js';
+import { IncompleteJson, InvalidJson, JsonReader, type KeyFollowers } from '../memory/json.js';
+import {
+  isMap,
+  type GraphNode,
+  type GraphRelationship,
+  type Value,
+  type ValueMap,
+} from '../memory/values.js';
 
 const OPEN_BRACE = 123;
 const CLOSE_BRACE = 125;
@@ -12,10 +19,12 @@ const COLON = 58;
 const QUOTE = 34;
 const BYTE_ORDER_MARK = 0xfeff;
 
+/** Lists whose records are small maps with `properties`: the native parser can be trusted with most of them. */
+const HAVE_PROPERTIES = new Set(['nodes', 'relationships']);
+
 /** One member of a backup file's outer object: a list's records a chunk at a time, or a whole small value. */
 export type FilePart =
-  | { kind: 'records'; list: string; records: Value[] }
-  | { kind: 'field'; name: string; value: Value };
+  { kind: 'records'; list: string; records: Value[] } | { kind: 'field'; name: string; value: Value };
 
 /**
  * Walks a backup file of AutoMem's format (one JSON object whose large members are lists) without holding it: each
@@ -68,6 +77,7 @@ class FileWalker {
   /** Bytes consumed before `rest`. */
   private consumed = 0;
   private waitFor = 0;
+  private readonly followers: KeyFollowers = new Map();
 
   constructor(
     private readonly file: string,
@@ -78,7 +88,7 @@ class FileWalker {
     this.rest = this.rest === '' ? text : this.rest + text;
     // A record larger than a chunk is not tried again until there is much more of it.
     if (this.rest.length < this.waitFor && !last) return;
-    const reader = new JsonReader(this.rest, last);
+    const reader = new JsonReader(this.rest, last, this.followers);
     let mark = 0;
     let records: Value[] = [];
     try {
@@ -127,12 +137,20 @@ class FileWalker {
       return 'list';
     }
     if (!this.isFirst) reader.expect(COMMA);
-    const record = reader.value();
+    const record = this.native(reader) ?? reader.value();
     // Counted only once what follows is in sight, so that a number at the edge of a chunk is never cut in two.
     reader.peek();
     this.isFirst = false;
     records.push(record);
     return null;
+  }
+
+  private native(reader: JsonReader): Value | null {
+    if (!HAVE_PROPERTIES.has(this.list) || reader.peek() !== OPEN_BRACE) return null;
+    const native = nativeRecord(reader.text, reader.pos);
+    if (native === null) return null;
+    reader.pos = native.end;
+    return native.record;
   }
 
   private member(reader: JsonReader): FilePart | 'end' | null {
@@ -160,7 +178,10 @@ class FileWalker {
 
   finish(): void {
     if (this.place !== 'end') {
-      throw this.failure('backup-truncated', `the JSON ends inside ${this.list === '' ? 'the object' : `"${this.list}"`}`);
+      throw this.failure(
+        'backup-truncated',
+        `the JSON ends inside ${this.list === '' ? 'the object' : `"${this.list}"`}`,
+      );
     }
   }
 
@@ -191,7 +212,8 @@ export interface BadRecord {
 export function asNode(record: Value): GraphNode | BadRecord {
   if (!isMap(record)) return { reason: 'a node is not an object', record };
   const { id, labels, properties } = record;
-  if (typeof id !== 'number' || !Number.isInteger(id) || id < 0) return { reason: 'a node has no internal id', record };
+  if (typeof id !== 'number' || !Number.isInteger(id) || id < 0)
+    return { reason: 'a node has no internal id', record };
   if (!isLabels(labels)) return { reason: 'the labels of a node are not a list of texts', record };
   if (!isMap(properties)) return { reason: 'a node has no properties object', record };
   return { internalId: id, labels, properties };
@@ -204,9 +226,11 @@ function isLabels(value: Value | undefined): value is string[] {
 export function asRelationship(record: Value): GraphRelationship | BadRecord {
   if (!isMap(record)) return { reason: 'a relationship is not an object', record };
   const { source_id: source, target_id: target, type, properties } = record;
-  if (typeof source !== 'number' || typeof target !== 'number') return { reason: 'a relationship lacks an end', record };
+  if (typeof source !== 'number' || typeof target !== 'number')
+    return { reason: 'a relationship lacks an end', record };
   if (typeof type !== 'string' || type === '') return { reason: 'a relationship has no type', record };
   const none = properties === undefined || properties === null;
-  if (!none && !isMap(properties)) return { reason: 'the properties of a relationship are not an object', record };
+  if (!none && !isMap(properties))
+    return { reason: 'the properties of a relationship are not an object', record };
   return { source, target, type, properties: none ? ({} satisfies ValueMap) : properties };
 }

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { ExitCode, Failure } from '../failure.js';
 import { packageRoot } from '../sandbox/package-root.js';
@@ -72,7 +72,7 @@ export function addRecoverCommand(program: Command, context: CommandContext): vo
 /** The built-in plans, and the operator's own. */
 export function planFolders(own: string | undefined, context: Pick<CommandContext, 'cwd'>): string[] {
   const builtIn = join(packageRoot(), 'recovery-plans');
-  return own === undefined ? [builtIn] : [builtIn, join(context.cwd, own)];
+  return own === undefined ? [builtIn] : [builtIn, resolve(context.cwd, own)];
 }
 
 function checkBackupChoice(choice: string): void {

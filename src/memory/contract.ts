@@ -10,7 +10,15 @@ export const MEMORY_LABEL = 'Memory';
 export const ID_PROPERTY = 'id';
 
 /** Types that AutoMem's own classifier and clients assign; any other string is accepted by its store path. */
-export const CANONICAL_TYPES = ['Decision', 'Pattern', 'Preference', 'Style', 'Habit', 'Insight', 'Context'] as const;
+export const CANONICAL_TYPES = [
+  'Decision',
+  'Pattern',
+  'Preference',
+  'Style',
+  'Habit',
+  'Insight',
+  'Context',
+] as const;
 
 /** What AutoMem's classifier falls back to when it cannot tell. */
 export const FALLBACK_TYPE = 'Memory';
@@ -24,8 +32,26 @@ export const DEFAULT_CONFIDENCE = 0.5;
  * type in place of the memory's. None is a type that a service assigns.
  */
 const LANGUAGE_TYPES = new Set([
-  'str', 'string', 'int', 'integer', 'float', 'double', 'number', 'bool', 'boolean', 'dict', 'object', 'list', 'array',
-  'tuple', 'set', 'null', 'none', 'nonetype', 'nan', 'undefined',
+  'str',
+  'string',
+  'int',
+  'integer',
+  'float',
+  'double',
+  'number',
+  'bool',
+  'boolean',
+  'dict',
+  'object',
+  'list',
+  'array',
+  'tuple',
+  'set',
+  'null',
+  'none',
+  'nonetype',
+  'nan',
+  'undefined',
 ]);
 
 /** True for a `type` that a memory can have: a non-empty string that is not the name of a language's type. */

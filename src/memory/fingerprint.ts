@@ -7,8 +7,18 @@ import { isMemoryType } from './contract.js';
  * that AutoMem updates in the graph alone (`last_accessed`) say nothing and are left out.
  */
 export const SHARED_FIELDS = [
-  'content', 'tags', 'importance', 'timestamp', 'type', 'confidence', 'metadata', 'updated_at',
-  'relevance_score', 'archived', 't_valid', 't_invalid',
+  'content',
+  'tags',
+  'importance',
+  'timestamp',
+  'type',
+  'confidence',
+  'metadata',
+  'updated_at',
+  'relevance_score',
+  'archived',
+  't_valid',
+  't_invalid',
 ] as const;
 
 export type SharedField = (typeof SHARED_FIELDS)[number];
@@ -132,7 +142,10 @@ export function sameValue(a: Value | undefined, b: Value | undefined): boolean {
   }
   if (!isMap(a) || !isMap(b)) return false;
   const keys = Object.keys(a);
-  return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && sameValue(a[key], b[key]));
+  return (
+    keys.length === Object.keys(b).length &&
+    keys.every((key) => Object.hasOwn(b, key) && sameValue(a[key], b[key]))
+  );
 }
 
 /** Both stores keep 64-bit integers to the last digit. */

@@ -92,11 +92,16 @@ const TYPE_KEYS = ['type', 'relation', 'relationship'] as const;
 function addDeclared(id: string, declared: Value | undefined, hints: Hints): void {
   if (Array.isArray(declared)) {
     for (const entry of declared) addDeclaredEntry(id, null, entry, hints);
-  } else if (isMap(declared) && textKey(TYPE_KEYS, declared) !== undefined && textKey(TARGET_KEYS, declared) !== undefined) {
+  } else if (
+    isMap(declared) &&
+    textKey(TYPE_KEYS, declared) !== undefined &&
+    textKey(TARGET_KEYS, declared) !== undefined
+  ) {
     addDeclaredEntry(id, null, declared, hints);
   } else if (isMap(declared)) {
     for (const [type, targets] of Object.entries(declared)) {
-      for (const target of Array.isArray(targets) ? targets : [targets]) addDeclaredEntry(id, type, target, hints);
+      for (const target of Array.isArray(targets) ? targets : [targets])
+        addDeclaredEntry(id, type, target, hints);
     }
   }
 }
@@ -113,7 +118,9 @@ function addDeclaredEntry(id: string, outerType: string | null, entry: Value, hi
   const target = fields[targetKey] as string;
   const properties = Object.fromEntries(
     Object.entries(fields)
-      .filter(([key, value]) => key !== targetKey && (key !== typeKey || outerType !== null) && value !== null)
+      .filter(
+        ([key, value]) => key !== targetKey && (key !== typeKey || outerType !== null) && value !== null,
+      )
       .map(([key, value]) => [key, isStorable(value) ? value : printPythonJson(value)]),
   );
   hints.relationships.push({ type, source: id, target, properties });

@@ -52,6 +52,12 @@ const enum Char {
  */
 export const MAX_DEPTH = 1000;
 
+/** Which key came after which. */
+export type KeyFollowers = Map<string, string>;
+
+/** A file of wild keys must not fill the memory. */
+const MAX_FOLLOWERS = 1_000;
+
 const NUMBER = /^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$/;
 /** What a number can be cut down to that is no number itself. */
 const NUMBER_START = /^-?(?:(?:0|[1-9][0-9]*)(?:\.|(?:\.[0-9]+)?[eE][+-]?))?$/;
@@ -73,6 +79,8 @@ export class JsonReader {
     readonly text: string,
     /** True where no more text can follow: a number that touches the end is then whole. */
     private readonly last: boolean = true,
+    /** Shared by the readers of one file, whose records have the same keys in the same order. */
+    private readonly followers: KeyFollowers = new Map(),
   ) {}
 
   /** Skips white space and returns the character there, or throws {@link IncompleteJson}. */
@@ -106,13 +114,19 @@ export class JsonReader {
   /** Consumes one punctuation character, or throws {@link InvalidJson}. */
   expect(char: number): void {
     const found = this.peek();
-    if (found !== char)
-      throw this.invalid(`expected ${quoted(char)} but found ${quoted(found)}`);
+    if (found !== char) throw this.invalid(`expected ${quoted(char)} but found ${quoted(found)}`);
     this.pos++;
   }
 
+  /** As {@link peek}, for where white space is unlikely or a single space. */
+  private glance(): number {
+    let char = this.text.charCodeAt(this.pos);
+    if (char === Char.Space) char = this.text.charCodeAt(++this.pos);
+    return char > Char.Space ? char : this.peek();
+  }
+
   value(): Value {
-    const char = this.peek();
+    const char = this.glance();
     switch (char) {
       case Char.Quote:
         return this.string();
@@ -139,26 +153,55 @@ export class JsonReader {
     this.expect(Char.OpenBrace);
     this.enter();
     const map: ValueMap = {};
-    if (this.peek() === Char.CloseBrace) {
+    let next = this.peek();
+    if (next === Char.CloseBrace) {
       this.leave();
       return map;
     }
-    for (;;) {
-      if (this.peek() !== Char.Quote) throw this.invalid('expected a key');
-      const key = this.string();
-      this.expect(Char.Colon);
+    for (let key = ''; ;) {
+      if (next !== Char.Quote) throw this.invalid('expected a key');
+      key = this.key(key);
+      if (this.glance() !== Char.Colon) this.expect(Char.Colon);
+      this.pos++;
       const value = this.value();
       // A plain assignment to __proto__ would set the prototype and lose the value.
-      if (key === '__proto__') Object.defineProperty(map, key, { value, enumerable: true, configurable: true, writable: true });
+      if (key === '__proto__')
+        Object.defineProperty(map, key, { value, enumerable: true, configurable: true, writable: true });
       else map[key] = value;
-      const next = this.peek();
+      next = this.glance();
       if (next === Char.CloseBrace) {
         this.leave();
         return map;
       }
       if (next !== Char.Comma) throw this.invalid(`expected "," or "}" but found ${quoted(next)}`);
       this.pos++;
+      next = this.peek();
     }
+  }
+
+  /**
+   * A key. Most stand after the same key as in the record before: then the text is only compared, and the string of then is
+   * taken, which spares cutting and hashing it.
+   */
+  private key(previous: string): string {
+    const { text, followers } = this;
+    const start = this.pos + 1;
+    const guess = followers.get(previous);
+    if (
+      guess !== undefined &&
+      text.startsWith(guess, start) &&
+      text.charCodeAt(start + guess.length) === Char.Quote
+    ) {
+      this.pos = start + guess.length + 1;
+      return guess;
+    }
+    const key = this.string();
+    const isPlain = this.pos === start + key.length + 1 && !key.includes('\\');
+    if (!isPlain || followers.size >= MAX_FOLLOWERS) return key;
+    // Copied, or the whole text would be kept in memory for the sake of a few characters of it.
+    const kept = Buffer.from(key, 'utf16le').toString('utf16le');
+    followers.set(previous, kept);
+    return kept;
   }
 
   array(): Value[] {
@@ -171,7 +214,7 @@ export class JsonReader {
     }
     for (;;) {
       items.push(this.value());
-      const next = this.peek();
+      const next = this.glance();
       if (next === Char.CloseBracket) {
         this.leave();
         return items;
@@ -271,9 +314,11 @@ const ESCAPE_OR_CONTROL = /\\[^]|[\x00-\x1f]/g;
 
 /** The text behind a string literal, or null where it holds an invalid escape. */
 function unescape(literal: string): string | null {
-  const controlsEscaped = (): string =>
-    literal.replace(ESCAPE_OR_CONTROL, (found) => (found.length === 1 ? escapeUnit(found) : found));
-  return nativeString(literal) ?? nativeString(controlsEscaped());
+  const value = nativeString(literal);
+  if (value !== null) return value;
+  return nativeString(
+    literal.replace(ESCAPE_OR_CONTROL, (found) => (found.length === 1 ? escapeUnit(found) : found)),
+  );
 }
 
 /** The native parser confuses only keys of objects that hold escapes (nodejs/node#63785); a lone string is safe. */
@@ -320,7 +365,9 @@ export function printPythonJson(value: Value): string {
   if (typeof value === 'boolean') return value ? 'true' : 'false';
   if (Array.isArray(value)) return `[${value.map(printPythonJson).join(', ')}]`;
   if (isMap(value)) {
-    const fields = Object.entries(value).map(([key, field]) => `${pythonString(key)}: ${printPythonJson(field)}`);
+    const fields = Object.entries(value).map(
+      ([key, field]) => `${pythonString(key)}: ${printPythonJson(field)}`,
+    );
     return `{${fields.join(', ')}}`;
   }
   if (typeof value === 'bigint') return value.toString();
@@ -337,7 +384,7 @@ function pythonString(text: string): string {
 }
 
 /** Python's `repr(float)`: shortest digits, exponent from 1e16 up and below 1e-4, exponents of two digits at least. */
-export function pythonDouble(value: number): string {
+function pythonDouble(value: number): string {
   if (Number.isNaN(value)) return 'NaN';
   if (!Number.isFinite(value)) return value > 0 ? 'Infinity' : '-Infinity';
   if (Object.is(value, -0)) return '-0.0';

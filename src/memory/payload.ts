@@ -12,15 +12,24 @@ export interface Salvage {
 }
 
 export type DecodedPayload =
-  | { ok: true; properties: ValueMap; salvaged: Salvage[] }
-  | { ok: false; reason: string };
+  { ok: true; properties: ValueMap; salvaged: Salvage[] } | { ok: false; reason: string };
 
 const TIMES = ['timestamp', 'updated_at', 'last_accessed', 't_valid', 't_invalid'] as const;
 
 /** Payload fields that have a rule of their own; any other is kept as it is. `id` and `memory_id` repeat the point's id. */
 const KNOWN = new Set<string>([
-  'content', 'tags', 'tag_prefixes', 'importance', 'type', 'confidence', 'metadata', 'relevance_score', 'archived',
-  ...TIMES, 'id', 'memory_id',
+  'content',
+  'tags',
+  'tag_prefixes',
+  'importance',
+  'type',
+  'confidence',
+  'metadata',
+  'relevance_score',
+  'archived',
+  ...TIMES,
+  'id',
+  'memory_id',
 ]);
 
 /**
@@ -36,7 +45,10 @@ export function decodePayload(id: string, payload: Value | undefined): DecodedPa
   const decoder = new Decoder(payload);
   const content = decoder.content();
   if (content === undefined) {
-    return { ok: false, reason: `content is ${describe(payload['content'])}: there is nothing to rebuild the memory from` };
+    return {
+      ok: false,
+      reason: `content is ${describe(payload['content'])}: there is nothing to rebuild the memory from`,
+    };
   }
   const tags = decoder.tags();
   const properties: ValueMap = {
@@ -111,7 +123,10 @@ class Decoder {
     const value = this.payload['type'];
     const kept = isMemoryType(value) ? this.storable('type', value) : undefined;
     if (isMemoryType(kept)) return kept;
-    this.note('type', `was ${value === undefined ? 'missing' : printPythonJson(value)}: set to ${FALLBACK_TYPE}`);
+    this.note(
+      'type',
+      `was ${value === undefined ? 'missing' : printPythonJson(value)}: set to ${FALLBACK_TYPE}`,
+    );
     return FALLBACK_TYPE;
   }
 
@@ -186,7 +201,10 @@ class Decoder {
 
   private timestampFromOthers(properties: ValueMap): Value | undefined {
     const created = this.payload['created_at'];
-    const known = typeof created === 'string' ? this.storable('timestamp', created) : (properties['updated_at'] ?? properties['t_valid']);
+    const known =
+      typeof created === 'string'
+        ? this.storable('timestamp', created)
+        : (properties['updated_at'] ?? properties['t_valid']);
     if (known !== undefined) this.note('timestamp', 'missing: taken from another time of the memory');
     return known;
   }
@@ -210,7 +228,12 @@ class Decoder {
       }
       // A plain assignment to __proto__ would set the prototype and lose the value.
       const kept = this.other(field, value);
-      Object.defineProperty(properties, field, { value: kept, enumerable: true, configurable: true, writable: true });
+      Object.defineProperty(properties, field, {
+        value: kept,
+        enumerable: true,
+        configurable: true,
+        writable: true,
+      });
     }
   }
 
@@ -263,7 +286,7 @@ function clip(text: string): string {
 }
 
 /** What a value is, for a sentence: "a list", "the text "str"", "missing". */
-export function describe(value: Value | undefined): string {
+function describe(value: Value | undefined): string {
   if (value === undefined) return 'missing';
   if (value === null) return 'null';
   if (typeof value === 'string') return `the text "${clip(value)}"`;

@@ -42,10 +42,14 @@ function describePlan(
     title: plan.title,
     summary: plan.summary,
     applies: obstacle === null,
+    ...(obstacle !== null && runsOnRequest(plan, assessment) ? { onRequest: true as const } : {}),
     reason: obstacle ?? `${stateText(assessment, 'graph')}, ${stateText(assessment, 'vectors')}`,
     estimateSeconds: obstacle === null ? estimateSeconds(plan.work, assessment, rates) : null,
     loses: plan.loses
-      .filter(({ when }) => when === undefined || (when.backups === 'usable') === (assessment.backups.newest !== null))
+      .filter(
+        ({ when }) =>
+          when === undefined || (when.backups === 'usable') === (assessment.backups.newest !== null),
+      )
       .map(({ text }) => fill(text)),
     changes: plan.changes.map(fill),
     steps: plan.steps.map((id) => ({ id, title: stepTitles.get(id) ?? id })),
@@ -56,10 +60,19 @@ function describePlan(
 
 /** Why a plan does not apply, or null where it does. */
 function whyNot(plan: Plan, assessment: Assessment): string | null {
-  const matching = plan.when.filter((condition) => STORES.every((store) => holds(condition, assessment, store)));
+  const matching = plan.when.filter((condition) =>
+    STORES.every((store) => holds(condition, assessment, store)),
+  );
   if (matching.length === 0) return explainMismatch(plan.when, assessment);
   const missing = plan.needs.find((requirement) => !isMet(requirement, assessment));
   return missing === undefined ? null : UNMET[missing];
+}
+
+function runsOnRequest(plan: Plan, assessment: Assessment): boolean {
+  return (
+    plan.onRequest.some((condition) => STORES.every((store) => holds(condition, assessment, store))) &&
+    plan.needs.every((requirement) => isMet(requirement, assessment))
+  );
 }
 
 function holds(condition: PlanCondition, assessment: Assessment, store: (typeof STORES)[number]): boolean {
@@ -95,7 +108,8 @@ function isMet(requirement: PlanRequirement, assessment: Assessment): boolean {
 }
 
 const UNMET: Record<PlanRequirement, string> = {
-  payloads: 'the points carry no payloads, so there is nothing to rebuild memories from; a backup can be restored instead',
+  payloads:
+    'the points carry no payloads, so there is nothing to rebuild memories from; a backup can be restored instead',
   'writable-graph': 'the graph server is a read-only replica',
   'usable-backup': 'there is no usable backup',
 };
@@ -105,7 +119,8 @@ function fillIn(text: string, assessment: Assessment): string {
   const values: Record<string, string> = {
     graph: assessment.graph.name,
     collection: assessment.vectors.name,
-    backupTime: newest === null ? 'no backup' : newest.takenAt.replace('T', ' ').replace(/(?:\.\d+)?Z$/, ' UTC'),
+    backupTime:
+      newest === null ? 'no backup' : newest.takenAt.replace('T', ' ').replace(/(?:\.\d+)?Z$/, ' UTC'),
   };
   return text.replace(/\{(\w+)\}/g, (whole, key: string) => values[key] ?? whole);
 }

@@ -12,7 +12,10 @@ import { planSchema, type Plan } from './schema.js';
  * @param knownSteps names of the steps there are; a plan that names another is refused.
  * @throws Failure (exit 2) that names file, line and column of the first thing wrong.
  */
-export async function loadPlans(folders: readonly string[], knownSteps: ReadonlySet<string>): Promise<Plan[]> {
+export async function loadPlans(
+  folders: readonly string[],
+  knownSteps: ReadonlySet<string>,
+): Promise<Plan[]> {
   const plans = new Map<string, Plan>();
   for (const folder of folders) {
     const files = new Map<string, string>();
@@ -30,7 +33,10 @@ export async function loadPlans(folders: readonly string[], knownSteps: Readonly
 async function planFiles(folder: string): Promise<string[]> {
   try {
     const names = await readdir(folder);
-    return names.filter((name) => /\.ya?ml$/.test(name)).sort().map((name) => join(folder, name));
+    return names
+      .filter((name) => /\.ya?ml$/.test(name))
+      .sort()
+      .map((name) => join(folder, name));
   } catch (error) {
     throw unusable(folder, `the folder cannot be read: ${(error as Error).message}`);
   }
@@ -51,12 +57,16 @@ export function parsePlan(text: string, file: string, knownSteps: ReadonlySet<st
   const [syntax] = document.errors;
   if (syntax !== undefined) throw unusable(at(file, lines, syntax.pos[0]), syntax.message);
   const alias = firstAlias(document);
-  if (alias !== null) throw unusable(at(file, lines, alias), 'a plan is written out: aliases are not followed');
+  if (alias !== null)
+    throw unusable(at(file, lines, alias), 'a plan is written out: aliases are not followed');
   const parsed = planSchema.safeParse(document.toJS());
   if (!parsed.success) {
     const { path, message, key } = firstIssue(parsed.error);
     const where = key === undefined ? path : [...path, key];
-    throw unusable(at(file, lines, offsetOf(document, path, key)), `${where.join('.') || 'the plan'}: ${message}`);
+    throw unusable(
+      at(file, lines, offsetOf(document, path, key)),
+      `${where.join('.') || 'the plan'}: ${message}`,
+    );
   }
   const unknown = parsed.data.steps.findIndex((step) => !knownSteps.has(step));
   if (unknown >= 0) {
@@ -99,7 +109,9 @@ function firstIssue(error: ZodError): Issue {
 function offsetOf(document: Document, path: (string | number)[], key?: string): number {
   const owner: unknown = path.length === 0 ? document.contents : document.getIn(path, true);
   if (key !== undefined && isMap(owner)) {
-    const found = owner.items.map((pair) => pair.key).find((name) => isScalar(name) && String(name.value) === key);
+    const found = owner.items
+      .map((pair) => pair.key)
+      .find((name) => isScalar(name) && String(name.value) === key);
     if (isScalar(found) && found.range) return found.range[0];
   }
   for (let length = path.length; length >= 0; length--) {

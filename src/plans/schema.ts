@@ -28,6 +28,8 @@ export const planSchema = z.strictObject({
   /** Lower is better; the first that applies is recommended. */
   rank: z.number().int().min(0),
   when: z.array(condition).nonempty(),
+  /** Where it is not recommended, but runs when the operator names it. */
+  onRequest: z.array(condition).default([]),
   needs: z.array(requirement).default([]),
   destructive: z.boolean(),
   changes: z.array(z.string().min(1)),

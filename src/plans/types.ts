@@ -4,6 +4,8 @@ export interface PlanOption {
   title: string;
   summary: string;
   applies: boolean;
+  /** It does not apply by itself, but does no harm here and runs when the operator names it. */
+  onRequest?: true;
   /** Why it applies or why not, in plain words. */
   reason: string;
   /** Estimated seconds from rates measured in the assessment; null where it does not apply or cannot be told. */

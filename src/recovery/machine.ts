@@ -1,4 +1,4 @@
-import { assign, fromPromise, setup, type ActorRefFrom, type SnapshotFrom } from 'xstate';
+import { assign, fromPromise, setup, type ActorRefFrom } from 'xstate';
 import type { Assessment } from '../assess/types.js';
 import type { PlanOption } from '../plans/types.js';
 import type { CheckResult } from './events.js';
@@ -86,7 +86,8 @@ export const recoveryMachine = setup({
     onlyValidates: ({ context }) => context.goal === 'validate',
     onlyPlans: ({ context }) => context.goal === 'plan',
     hasPlan: ({ context }) => context.chosen !== null,
-    asksPerson: ({ context }) => context.interactive && !context.dryRun && context.options.some(({ applies }) => applies),
+    asksPerson: ({ context }) =>
+      context.interactive && !context.dryRun && context.options.some(({ applies }) => applies),
     needsNoConfirmation: ({ context }) => context.dryRun || context.chosen?.destructive !== true,
     isConfirmed: ({ context }) => context.confirm === context.confirmName,
     canAsk: ({ context }) => context.interactive && context.confirm === null,
@@ -140,7 +141,10 @@ export const recoveryMachine = setup({
           actions: assign(({ context, event }) => {
             const { options, recommended } = event.output;
             const wanted = context.plan ?? recommended;
-            const chosen = options.find(({ name, applies }) => name === wanted && applies) ?? null;
+            const isNamed = context.plan !== null;
+            const chosen =
+              options.find(({ name, applies, onRequest }) => name === wanted && (applies || (isNamed && onRequest === true))) ??
+              null;
             return { options, recommended, chosen };
           }),
         },
@@ -164,7 +168,8 @@ export const recoveryMachine = setup({
             target: 'confirming',
             actions: [
               assign({
-                chosen: ({ context, event }) => context.options.find(({ name }) => name === event.plan) ?? null,
+                chosen: ({ context, event }) =>
+                  context.options.find(({ name }) => name === event.plan) ?? null,
               }),
               'announceChoice',
             ],
@@ -188,7 +193,10 @@ export const recoveryMachine = setup({
     confirm: {
       entry: 'askForName',
       on: {
-        CONFIRM: [{ guard: 'namesMatch', target: 'confirmed', actions: 'acceptName' }, { actions: 'rejectName' }],
+        CONFIRM: [
+          { guard: 'namesMatch', target: 'confirmed', actions: 'acceptName' },
+          { actions: 'rejectName' },
+        ],
         BACK: 'review',
         CANCEL: { target: 'reporting', actions: assign({ cancelled: true }) },
         INTERRUPT: { target: 'reporting', actions: assign({ interrupted: true }) },
@@ -241,4 +249,3 @@ function planInput({ context }: { context: RunContext }): { plan: PlanOption; as
 }
 
 export type RecoveryActor = ActorRefFrom<typeof recoveryMachine>;
-export type RecoverySnapshot = SnapshotFrom<typeof recoveryMachine>;

@@ -54,7 +54,9 @@ export class RunDirectory {
 
   /** Absolute paths of the NDJSON files that have records. */
   files(): Record<string, string> {
-    return Object.fromEntries([...this.streams.keys()].map((name) => [name.replace(/\.ndjson$/, ''), join(this.path, name)]));
+    return Object.fromEntries(
+      [...this.streams.keys()].map((name) => [name.replace(/\.ndjson$/, ''), join(this.path, name)]),
+    );
   }
 
   /** @throws Failure where a record could not be written: a loss that nobody would hear of otherwise. */

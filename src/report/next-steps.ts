@@ -8,7 +8,7 @@ export function nextSteps(view: RunView): string[] {
   const steps: string[] = [];
   const failure = summary.failure ?? view.failure;
   if (failure) steps.push(failure.hint);
-  if (summary.outcome === 'interrupted')
+  if (summary.outcome === 'interrupted' && !failure)
     steps.push('Both stores are as they were. Run the command again when you are ready.');
   for (const check of view.checks) {
     if (check.status === 'fail' && check.fix !== undefined)

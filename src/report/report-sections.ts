@@ -58,7 +58,7 @@ export function outcomeSentence(view: RunView, summary: Summary): string {
     case 'cancelled':
       return 'Cancelled. Nothing was changed.';
     case 'interrupted':
-      return 'Interrupted. Both stores are as they were.';
+      return summary.failure ? `Interrupted. ${summary.failure.message}` : 'Interrupted. Both stores are as they were.';
   }
 }
 

@@ -7,7 +7,7 @@ import { joinKey } from '../memory/ids.js';
 import { mergeWithBackup } from '../memory/merge.js';
 import { decodePayload } from '../memory/payload.js';
 import { isMap, type GraphNode, type Value, type ValueMap } from '../memory/values.js';
-import { storableProperties, Unwritable } from '../stores/graph/graph-writer.js';
+import { storableProperties, Unwritable, withoutUnsoundNames } from '../stores/graph/graph-writer.js';
 import { backupVectorIds } from './backup-vector-ids.js';
 import type { GraphSink } from './graph-sink.js';
 import type { NodeSource } from './node-source.js';
@@ -191,17 +191,29 @@ export class NodeStager {
     for (const key of refused) {
       this.quarantine('property', `${id} ${key}`, 'the graph cannot hold its value', node.properties[key]);
     }
+    const tell = (stagedId: number): void => {
+      assigned(stagedId);
+      source?.ids.set(node.internalId, stagedId);
+    };
     try {
-      await this.sink.node({ labels: node.labels, properties: kept }, (stagedId) => {
-        assigned(stagedId);
-        source?.ids.set(node.internalId, stagedId);
-      });
+      await this.sink.node({ labels: node.labels, properties: kept }, tell);
       return true;
     } catch (error) {
       if (!(error instanceof Unwritable)) throw error;
-      this.quarantine('node', id, error.message, node);
+      return this.stageSoundPart({ ...node, properties: kept }, id, tell, error.message);
+    }
+  }
+
+  /** One label or property name that cannot be stored must not cost the whole node. */
+  private async stageSoundPart(node: GraphNode, id: string, tell: (stagedId: number) => void, problem: string): Promise<boolean> {
+    const { labels, properties, refused } = withoutUnsoundNames(node.labels, node.properties);
+    if (labels.length === 0) {
+      this.quarantine('node', id, problem, node);
       return false;
     }
+    for (const { name, reason } of refused) this.quarantine('property', `${id} ${name}`, reason, node.properties[name]);
+    await this.sink.node({ labels, properties }, tell);
+    return true;
   }
 
   private notePatterns(id: string, payload: Value): void {

@@ -32,10 +32,10 @@ async function runTransaction(context: StepContext, transaction: { exec(): Promi
   } catch (error) {
     throw graphFailure('promote the staged graph', context.graph.address, error);
   }
-  const failed = replies?.find(([error]) => error !== null)?.[0];
-  if (replies === null || failed != null) {
-    throw graphFailure('promote the staged graph', context.graph.address, failed ?? new Error('the transaction was discarded'));
-  }
+  // The server gives no replies where a watched key changed: nothing was renamed.
+  if (replies === null) throw writtenTo(context, 'something in the live graph was changed');
+  const failed = replies.find(([error]) => error !== null)?.[0];
+  if (failed != null) throw graphFailure('promote the staged graph', context.graph.address, failed);
 }
 
 /** Writes that came after staging began are in the live graph only: the swap would hide them. */
@@ -46,11 +46,16 @@ async function refuseIfWrittenTo(context: StepContext): Promise<void> {
   const now = survey === null ? 'none' : `${survey.nodes} nodes, ${survey.relationships} relationships`;
   const points = await context.vectors.count(context.collection);
   if (now === work.liveBefore && points === work.index?.size) return;
-  const what =
+  throw writtenTo(
+    context,
     now === work.liveBefore
       ? `the collection has ${points} points now, ${work.index?.size ?? 0} were read`
-      : `the live graph was "${work.liveBefore ?? 'none'}" when staging began and is "${now}" now`;
-  throw new Failure({
+      : `the live graph was "${work.liveBefore ?? 'none'}" when staging began and is "${now}" now`,
+  );
+}
+
+function writtenTo({ graphName }: StepContext, what: string): Failure {
+  return new Failure({
     operation: 'promote the staged graph',
     subject: graphName,
     reason: `the service wrote during the run: ${what}`,

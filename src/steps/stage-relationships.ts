@@ -1,8 +1,9 @@
 import type { BadRecord } from '../backup/graph-file.js';
 import { readHints, type Hints } from '../memory/hints.js';
 import { joinKey } from '../memory/ids.js';
+import { sameValue } from '../memory/fingerprint.js';
 import { isMap, type GraphRelationship, type Value, type ValueMap } from '../memory/values.js';
-import { storableProperties, Unwritable } from '../stores/graph/graph-writer.js';
+import { storableProperties, Unwritable, withoutUnsoundNames } from '../stores/graph/graph-writer.js';
 import type { GraphSink } from './graph-sink.js';
 import type { NodeSource } from './node-source.js';
 import { Origin, pointId, type SourceIndex } from './source-index.js';
@@ -31,11 +32,26 @@ export const stageRelationships: Step = {
   },
 };
 
+/** A relationship of the backup, with its ends in the staging graph. */
+interface Staged {
+  from: number;
+  to: number;
+  relationship: GraphRelationship;
+}
+
+/** Relationships of one type between the same ends, but for those that both graphs hold in the same form. */
+interface Rivals {
+  live: ValueMap[];
+  backup: Staged[];
+}
+
 class RelationshipStager {
   private readonly tally = { live: 0, backup: 0, hinted: 0, dropped: 0 };
   /** Ends and type of relationships that a later source or hint might bring again. */
   private readonly seen = new Map<string, Set<number>>();
   private readonly revisited: Set<number>;
+  /** What the live graph holds, by type and ends, and what the backup holds beside it. */
+  private readonly rivals = new Map<string, Rivals>();
 
   constructor(
     private readonly context: StepContext,
@@ -52,6 +68,7 @@ class RelationshipStager {
       for (const relationship of relationships) await this.take(relationship, source);
       this.context.progress('relationships', this.sink.written.relationships, source.totals.relationships);
     }
+    if (source.kind === 'backup') await this.takeSurplus();
   }
 
   private async take(relationship: GraphRelationship, source: NodeSource): Promise<void> {
@@ -62,12 +79,41 @@ class RelationshipStager {
       this.drop(name(relationship), 'a memory at one of its ends was not brought back', relationship);
       return;
     }
-    // Only what can come twice is remembered: ends that the live graph or newer payloads speak of too.
-    if (source.kind === 'live' || this.revisited.has(from) || this.revisited.has(to)) {
-      const again = this.remember(type, from, to);
-      if (again && source.kind === 'backup' && this.context.work.sources.length > 1) return;
-    }
+    const key = `${type} ${from} ${to}`;
+    if (source.kind === 'live') this.addLive(key, properties);
+    else if (this.isRival(key, { from, to, relationship })) return;
+    // Only what can come twice is remembered: ends that newer payloads speak of too.
+    if (source.kind === 'live' || this.revisited.has(from) || this.revisited.has(to)) this.remember(type, from, to);
     if (await this.write(from, to, type, properties, relationship)) this.tally[source.kind]++;
+  }
+
+  private addLive(key: string, properties: ValueMap): void {
+    const rivals = this.rivals.get(key);
+    if (rivals === undefined) this.rivals.set(key, { live: [properties], backup: [] });
+    else rivals.live.push(properties);
+  }
+
+  /** @returns true where the live graph has relationships of that type and ends: which are the same is settled later. */
+  private isRival(key: string, staged: Staged): boolean {
+    const rivals = this.rivals.get(key);
+    if (rivals === undefined) return false;
+    const same = rivals.live.findIndex((live) => sameValue(live, staged.relationship.properties));
+    if (same >= 0) rivals.live.splice(same, 1);
+    else rivals.backup.push(staged);
+    return true;
+  }
+
+  /**
+   * Of parallel relationships, the live graph may have lost some and changed others. What is left of the live ones is
+   * taken for newer forms of as many in the backup; the backup's further ones are brought back.
+   */
+  private async takeSurplus(): Promise<void> {
+    for (const { live, backup } of this.rivals.values()) {
+      for (const { from, to, relationship } of backup.slice(live.length)) {
+        const { type, properties } = relationship;
+        if (await this.write(from, to, type, properties, relationship)) this.tally.backup++;
+      }
+    }
   }
 
   /** Hints count only where no graph source holds the memory as it is now. */
@@ -150,9 +196,29 @@ class RelationshipStager {
       return true;
     } catch (error) {
       if (!(error instanceof Unwritable)) throw error;
-      this.drop(type, error.message, record);
+      return this.writeSoundPart(from, to, type, kept, record, error.message);
+    }
+  }
+
+  /** One property name that cannot be stored must not cost the whole relationship; its type must be sound. */
+  private async writeSoundPart(
+    from: number,
+    to: number,
+    type: string,
+    properties: ValueMap,
+    record: unknown,
+    problem: string,
+  ): Promise<boolean> {
+    const sound = withoutUnsoundNames([type], properties);
+    if (sound.labels.length === 0) {
+      this.drop(type, problem, record);
       return false;
     }
+    for (const { name: property, reason } of sound.refused) {
+      this.context.quarantine({ kind: 'property', id: `${type} ${property}`, reason, record });
+    }
+    await this.sink.relationship(from, to, type, sound.properties);
+    return true;
   }
 
   private drop(id: string, reason: string, record: unknown): void {

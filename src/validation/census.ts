@@ -30,6 +30,10 @@ export interface MemoryCensus {
   missing: Differences;
   /** Points without a memory. */
   orphans: Differences;
+  /** Those of them whose payload holds no content, so that no memory can be made of it; only with depth `content`. */
+  contentless: number;
+  /** Points without a memory because the recovery before put their payload into quarantine. */
+  quarantined: number;
   /** Memories whose payload says something else; only with depth `content`. */
   stale: Differences;
   /** Ids that stand on two nodes. */
@@ -54,12 +58,22 @@ export async function takeCensus(context: ValidationContext): Promise<MemoryCens
     points: points.size,
     missing: new Differences(),
     orphans: new Differences(),
+    contentless: 0,
+    quarantined: 0,
     stale: new Differences(),
     duplicates: new Differences(),
     sample: [],
   };
   await joinMemories(context, points, census);
-  for (const [id, { seen, excluded }] of points) if (!seen && !excluded) census.orphans.add(id);
+  for (const [id, { seen, excluded, provided }] of points) {
+    if (seen || excluded) continue;
+    if (context.expected?.quarantined.has(id) === true) {
+      census.quarantined++;
+      continue;
+    }
+    census.orphans.add(id);
+    if (context.depth === 'content' && !fieldsOf(provided).includes('content')) census.contentless++;
+  }
   return census;
 }
 

@@ -13,7 +13,13 @@ export interface ValidationContext {
   readonly collection: string;
   readonly excludedTypes: ReadonlySet<string>;
   /** What a recovery just wrote; null when validating on its own. */
-  readonly expected: { nodes: number; relationships: number; byRelationship: Record<string, number> } | null;
+  readonly expected: {
+    nodes: number;
+    relationships: number;
+    byRelationship: Record<string, number>;
+    /** Points whose payload gave no memory; they are listed in the run's quarantine. */
+    quarantined: ReadonlySet<string>;
+  } | null;
   /**
    * `content` compares every memory with its payload; `ids` compares id sets, which is enough right after a recovery
    * whose candidate was compared by content.

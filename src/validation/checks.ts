@@ -2,7 +2,7 @@ import { isPlaceholder } from '../memory/placeholder.js';
 import { isMap } from '../memory/values.js';
 import { decodeValue, type CompactCell } from '../stores/graph/reply.js';
 import type { CheckResult } from '../recovery/events.js';
-import { takeCensus, type Differences } from './census.js';
+import { takeCensus, type Differences, type MemoryCensus } from './census.js';
 import type { Check, ValidationContext } from './check.js';
 
 type Verdict = Omit<CheckResult, 'step' | 'name'>;
@@ -50,10 +50,11 @@ export const memoriesMatch: Check = {
       problem(duplicates, 'ids that stand on two nodes'),
       census.memories === 0 && census.points === 0 ? 'both stores are empty' : '',
     ].filter((text) => text !== '');
-    const counts = `${census.memories} memories, ${census.points} points, ${census.eligible - missing.count} in both`;
+    const aside = census.quarantined === 0 ? '' : `, ${census.quarantined} points in quarantine`;
+    const counts = `${census.memories} memories, ${census.points} points, ${census.eligible - missing.count} in both${aside}`;
     return problems.length === 0
       ? { status: 'pass', expected, actual: counts, provesData: true }
-      : { status: 'fail', expected, actual: `${counts}; ${problems.join('; ')}`, fix: fixFor(orphans, stale), provesData: true };
+      : { status: 'fail', expected, actual: `${counts}; ${problems.join('; ')}`, fix: fixFor(census), provesData: true };
   },
 };
 
@@ -61,7 +62,11 @@ function problem({ count, examples }: Differences, what: string): string {
   return count === 0 ? '' : `${count} ${what} (${examples.slice(0, 3).join(', ')}${count > 3 ? ', …' : ''})`;
 }
 
-function fixFor(orphans: Differences, stale: Differences): string {
+function fixFor({ orphans, contentless, stale, memories, points }: MemoryCensus): string {
+  if (memories === 0 && points === 0) return 'lifeboat recover';
+  if (orphans.count > 0 && orphans.count === contentless) {
+    return 'no memory can be rebuilt from these points, whose payloads hold no content: look at them, then delete them from Qdrant';
+  }
   if (orphans.count > 0) return 'lifeboat recover rebuild-graph brings memories back that only Qdrant holds';
   if (stale.count > 0) return 'the graph decides over payload fields: let the service write these memories again (PATCH)';
   return 'remove the duplicate nodes by hand, keeping the one with relationships';

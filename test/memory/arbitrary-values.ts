@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 
-import { Double, double, isMap, type Value } from '../../src/memory/values.js';
+import { Double, double, type Value } from '../../src/memory/values.js';
 
 /** A value with its kinds spelled out, so that 1, 1.0, -0.0 and a big integer are told apart, whatever key order. */
 export type Tagged =
@@ -77,7 +77,7 @@ export const anyKey: fc.Arbitrary<string> = fc.oneof(
 );
 
 const BIG = 2n ** 70n;
-export const anyNumber: fc.Arbitrary<Value> = fc.oneof(
+const anyNumber: fc.Arbitrary<Value> = fc.oneof(
   fc.maxSafeInteger().map((value) => value + 0),
   fc.bigInt({ min: -BIG, max: BIG }).filter((value) => !Number.isSafeInteger(Number(value))),
   fc.double().map(double),
@@ -94,9 +94,3 @@ export const anyValue: fc.Arbitrary<Value> = fc.letrec<{ value: Value }>((tie) =
     fc.array(fc.tuple(anyKey, tie('value')), { maxLength: 4 }).map((entries) => Object.fromEntries(entries)),
   ),
 })).value;
-
-/** How deep a value goes: 1 for a scalar. */
-export function depthOf(value: Value): number {
-  if (Array.isArray(value)) return 1 + Math.max(0, ...value.map(depthOf));
-  return isMap(value) ? 1 + Math.max(0, ...Object.values(value).map(depthOf)) : 1;
-}

@@ -27,18 +27,37 @@ export interface RunFacts {
 /** The one place where a run becomes an exit code. */
 export function conclude(context: RunContext, facts: RunFacts): Conclusion {
   if (context.failure instanceof Interrupted || (context.interrupted && !context.executed)) {
-    return { outcome: 'interrupted', exitCode: ExitCode.interrupted, failure: null };
+    const failure = facts.work.promoted ? stoppedAfterSwap(context) : null;
+    return { outcome: 'interrupted', exitCode: ExitCode.interrupted, failure };
   }
-  if (context.failure !== null) return failed(context.failure);
+  if (context.failure !== null) return failed(context.failure, facts.work.promoted);
   if (context.cancelled) return { outcome: 'cancelled', exitCode: ExitCode.interrupted, failure: null };
   if (facts.command === 'assess') return assessed(context.assessment);
   if (context.dryRun) return { outcome: 'dry-run', exitCode: ExitCode.done, failure: null };
   return validated(context, facts);
 }
 
-function failed(error: unknown): Conclusion {
+function failed(error: unknown, promoted: boolean): Conclusion {
   if (!(error instanceof Failure)) throw error;
-  return { outcome: 'failed', exitCode: error.exitCode, failure: error };
+  if (!promoted) return { outcome: 'failed', exitCode: error.exitCode, failure: error };
+  const { operation, subject, reason, code } = error;
+  const exitCode = ExitCode.notAsItShouldBe;
+  const failure = new Failure({ operation, subject, reason, code, exitCode, hint: `${error.hint} ${LIVE}` }, { cause: error });
+  return { outcome: 'failed', exitCode, failure };
+}
+
+const LIVE =
+  'The new graph is live: it was validated before the swap, and what it replaced is kept. To look at both stores again: lifeboat validate';
+
+function stoppedAfterSwap({ confirmName }: RunContext): Failure {
+  return new Failure({
+    operation: 'finish the run',
+    subject: confirmName,
+    reason: 'it was stopped after the new graph had taken its place',
+    hint: LIVE,
+    exitCode: ExitCode.interrupted,
+    code: 'stopped-after-swap',
+  });
 }
 
 function assessed(assessment: Assessment | null): Conclusion {
@@ -101,7 +120,7 @@ export function summarize(
     plan: context.chosen?.name ?? null,
     assessment: assessment === null ? null : summarizeAssessment(assessment),
     validation: context.checks.map(plainCheck),
-    restored: executed ? facts.work.restored : { memories: 0, nodes: 0, relationships: 0, vectors: 0 },
+    restored: executed || facts.work.promoted ? facts.work.restored : { memories: 0, nodes: 0, relationships: 0, vectors: 0 },
     salvaged: facts.salvaged,
     quarantined: facts.quarantined,
     rto: executed ? rto(facts) : null,

@@ -50,6 +50,21 @@ export async function executePlan(
   }
 }
 
+/** Gives up waiting as soon as the operator aborts, whatever the work itself still waits for. */
+export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = (): void => reject(signal.reason as Error);
+  signal.addEventListener('abort', onAbort);
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+    // Work that was left behind fails when its connections close; nobody waits for that.
+    work.catch(() => undefined);
+  }
+}
+
 async function runStep(
   step: Step,
   context: Omit<StepContext, 'progress'>,
@@ -65,7 +80,7 @@ async function runStep(
   const started = performance.now();
   const seconds = (): number => (performance.now() - started) / 1000;
   try {
-    const detail = await step.run({ ...context, progress: progressOf(step.id, emit) });
+    const detail = await unlessAborted(step.run({ ...context, progress: progressOf(step.id, emit) }), context.signal);
     emit({ type: 'step.finished', step: step.id, title, outcome: 'done', seconds: seconds(), detail });
   } catch (error) {
     const detail = context.signal.aborted ? 'stopped by the operator' : error instanceof Error ? error.message : String(error);

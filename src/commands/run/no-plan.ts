@@ -7,6 +7,7 @@ import type { RunContext } from '../../recovery/machine.js';
 export function noPlanFailure({ plan, options, assessment }: RunContext): Failure {
   const away = assessment === null ? null : firstUnreachable(assessment);
   if (away !== null) return unreachableFailure(away);
+  if (assessment?.graph.persistence?.readOnlyReplica === true) return replicaFailure(assessment);
   if (plan === null) return nothingApplies(options);
   const option = options.find(({ name }) => name === plan);
   if (option === undefined) {
@@ -38,6 +39,17 @@ function nothingApplies(options: readonly PlanOption[]): Failure {
     hint: 'Nothing was changed. If there are backups elsewhere, point AUTOMEM_BACKUP_DIR at them and run the command again.',
     exitCode: ExitCode.nothingToRecoverFrom,
     code: 'no-plan-applies',
+  });
+}
+
+function replicaFailure({ graph }: Assessment): Failure {
+  return new Failure({
+    operation: 'recover into the graph server',
+    subject: graph.address,
+    reason: 'it is a read-only replica',
+    hint: 'Point FALKORDB_HOST at the primary, or promote this one with REPLICAOF NO ONE. Nothing was changed.',
+    exitCode: ExitCode.failed,
+    code: 'read-only',
   });
 }
 

@@ -7,16 +7,17 @@ import { EventBus } from '../../recovery/event-bus.js';
 import type { ComparisonResult, RunControls, Summary } from '../../recovery/events.js';
 import { acquireLease, type Lease } from '../../recovery/lease.js';
 import { recoveryMachine, type RecoveryActor, type RunContext, type RunRequest } from '../../recovery/machine.js';
-import { newRunId, RunDirectory } from '../../recovery/run-directory.js';
-import { linesView } from '../../report/lines.js';
+import { newRunId } from '../../recovery/run-directory.js';
 import type { Settings } from '../../settings/settings.js';
 import { STEPS } from '../../steps/registry.js';
+import { Origin } from '../../steps/source-index.js';
 import { emptyWork, type RebuildWork, type StepContext } from '../../steps/step.js';
 import { assessWith, type Assessed, type BackupChoice } from './assess-actor.js';
 import { conclude, summarize } from './conclude.js';
-import { checkMemory, executePlan } from './execute-actor.js';
+import { checkMemory, executePlan, unlessAborted } from './execute-actor.js';
 import { noPlanFailure, notConfirmedFailure } from './no-plan.js';
 import { PhaseClock } from './phases.js';
+import { RunRecord } from './record.js';
 import { runValidation } from './validate-actor.js';
 import { Connections } from './world.js';
 
@@ -47,8 +48,7 @@ export class RunSession {
   private readonly connections: Connections;
   private readonly phases = new PhaseClock(this.bus.emit);
   private readonly started = performance.now();
-  private directory: RunDirectory | null = null;
-  private readonly reportLines: string[] = [];
+  private record: RunRecord | null = null;
   private lease: Lease | null = null;
   private found: Assessed | null = null;
   private salvaged = 0;
@@ -60,11 +60,7 @@ export class RunSession {
     private readonly settings: Settings,
     private readonly options: SessionOptions,
   ) {
-    this.connections = new Connections(settings, () => {
-      const limit = this.found?.assessment.graph.queryTimeoutMs ?? 0;
-      // A server with a default limit aborts long queries; ask for more time. One without is left alone.
-      return limit > 0 ? QUERY_TIMEOUT_MS : 0;
-    });
+    this.connections = new Connections(settings, () => this.found?.server?.queryTimeoutMs ?? 0);
   }
 
   readonly controls: RunControls = {
@@ -73,8 +69,12 @@ export class RunSession {
     back: () => this.actor?.send({ type: 'BACK' }),
     cancel: () => this.actor?.send({ type: 'CANCEL' }),
     interrupt: () => {
-      if (this.interruptions++ > 0) this.abort.abort(new Interrupted());
+      this.interruptions++;
       this.actor?.send({ type: 'INTERRUPT' });
+      if (this.interruptions === 1) return;
+      this.abort.abort(new Interrupted());
+      // A server that is silent keeps nobody waiting, and no step that was left behind writes anything more.
+      this.connections.close();
     },
   };
   private interruptions = 0;
@@ -84,28 +84,17 @@ export class RunSession {
    */
   async execute(): Promise<Summary> {
     try {
-      if (this.options.keepsRecord) await this.openRecord();
       this.announce();
       this.actor = createActor(this.machine(), { input: this.options.request });
       this.actor.start();
       const { context } = await waitFor(this.actor, (snapshot) => snapshot.status === 'done', { timeout: Infinity });
-      if (this.summary === null) throw context.failure;
+      // Only a bug keeps a run from its summary.
+      if (this.summary === null) throw explain(context);
       return this.summary;
     } finally {
       this.connections.close();
       await this.lease?.release();
     }
-  }
-
-  private async openRecord(): Promise<void> {
-    const directory = await RunDirectory.create(this.settings.folders.state, this.run);
-    this.directory = directory;
-    const print = linesView((line) => this.reportLines.push(line));
-    this.bus.subscribe((event) => {
-      print(event);
-      if (event.type === 'quarantine' || event.type === 'salvage' || event.type === 'step.progress') return;
-      directory.append('journal.ndjson', event);
-    });
   }
 
   private announce(): void {
@@ -129,16 +118,19 @@ export class RunSession {
     return recoveryMachine.provide({
       actors: {
         lease: fromPromise(async () => {
+          if (this.options.keepsRecord) {
+            this.record = await RunRecord.open(this.settings.folders.state, this.run, this.bus);
+          }
           this.lease = await acquireLease();
         }),
-        assess: fromPromise(() => this.assess()),
+        assess: fromPromise(() => unlessAborted(this.assess(), this.abort.signal)),
         plan: fromPromise(() => this.plan()),
         safeguard: fromPromise(async () => checkMemory(await this.stepContext(), this.found?.server ?? null)),
         execute: fromPromise(async ({ input }) => {
           this.phases.enter('execute');
           await executePlan(input.plan, await this.stepContext(), emit, { afterStep: () => this.interruptions > 0 });
         }),
-        validate: fromPromise(({ input }) => this.validate(input.executed)),
+        validate: fromPromise(({ input }) => unlessAborted(this.validate(input.executed), this.abort.signal)),
         report: fromPromise(({ input }) => this.report(input.context)),
       },
       actions: {
@@ -177,9 +169,10 @@ export class RunSession {
 
   private async validate(executed: boolean): ReturnType<typeof runValidation> {
     this.phases.enter('validate');
-    const { restored, sink } = this.work;
+    const { restored, sink, index } = this.work;
     const byRelationship = Object.fromEntries([...(sink?.digests ?? [])].map(([type, { count }]) => [type, count]));
-    const expected = executed ? { ...restored, byRelationship } : null;
+    const quarantined = new Set([...(index?.entries(Origin.Quarantined) ?? [])].map(({ key }) => key));
+    const expected = executed ? { ...restored, byRelationship, quarantined } : null;
     return runValidation(
       this.settings,
       this.connections,
@@ -190,13 +183,14 @@ export class RunSession {
 
   private async report(context: RunContext): Promise<void> {
     this.phases.enter('report');
+    const seconds = (performance.now() - this.started) / 1000;
     const comparison = context.executed ? await this.options.inspect?.() : undefined;
     if (comparison !== undefined) this.bus.emit({ type: 'comparison', comparison });
     const explained = { ...context, failure: explain(context) };
     const facts = {
       command: this.options.command,
       run: this.run,
-      seconds: (performance.now() - this.started) / 1000,
+      seconds,
       rtoSeconds: this.rtoSeconds,
       rpoSeconds: this.settings.objectives.rpoSeconds ?? DEFAULT_RPO_SECONDS,
       salvaged: this.salvaged,
@@ -205,20 +199,25 @@ export class RunSession {
       ...(comparison === undefined ? {} : { comparison }),
     };
     const conclusion = conclude(explained, facts);
-    if (conclusion.failure !== null) {
-      const { code, message, hint, exitCode } = conclusion.failure;
-      this.bus.emit({ type: 'failure', code, message, hint, exitCode });
-    }
+    this.tellFailure(conclusion.failure);
     this.phases.leave();
-    const { directory } = this;
-    const files = directory === null ? {} : { ...directory.files(), report: `${directory.path}/report.txt`, summary: `${directory.path}/summary.json` };
-    const summary = summarize(explained, facts, conclusion, files);
+    let summary = summarize(explained, facts, conclusion, this.record?.files() ?? {});
+    try {
+      await this.record?.close(summary);
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      // What was quarantined is nowhere then: that must not end as a success.
+      this.tellFailure(error);
+      summary = summarize(explained, facts, conclude({ ...explained, failure: conclusion.failure ?? error }, facts), {});
+    }
     this.bus.emit(summary);
     this.summary = summary;
-    if (directory === null) return;
-    await directory.write('report.txt', `${this.reportLines.join('\n')}\n`);
-    await directory.write('summary.json', `${JSON.stringify(summary, null, 2)}\n`);
-    await directory.close();
+  }
+
+  private tellFailure(failure: Failure | null): void {
+    if (failure === null) return;
+    const { code, message, hint, exitCode } = failure;
+    this.bus.emit({ type: 'failure', code, message, hint, exitCode });
   }
 
   private assessed(): Assessed {
@@ -250,12 +249,12 @@ export class RunSession {
       notice: (message) => this.bus.emit({ type: 'notice', message }),
       salvage: (id, field, rule) => {
         this.salvaged++;
-        this.directory?.append('salvage.ndjson', { id, field, rule });
+        this.record?.append('salvage.ndjson', { id, field, rule });
         this.bus.emit({ type: 'salvage', id, field, rule });
       },
       quarantine: (entry) => {
         this.quarantined++;
-        this.directory?.append('quarantine.ndjson', entry);
+        this.record?.append('quarantine.ndjson', entry);
         this.bus.emit({ type: 'quarantine', kind: entry.kind, id: entry.id, reason: entry.reason });
       },
       work: this.work,
@@ -263,8 +262,6 @@ export class RunSession {
     return this.context;
   }
 }
-
-const QUERY_TIMEOUT_MS = 120_000;
 
 function stopMessage(context: RunContext): string {
   return context.chosen === null ? 'stopping' : 'stopping after this step; again to abort now';

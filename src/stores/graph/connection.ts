@@ -16,6 +16,8 @@ export interface GraphAddress {
 export interface ConnectOptions {
   /** Milliseconds for the TCP and TLS handshake and the first PING. */
   connectTimeoutMs?: number;
+  /** Integers of replies come as text: as JavaScript numbers, those beyond 2^53 would lose their last digits. */
+  exactIntegers?: boolean;
 }
 
 type Options = Omit<RedisOptions, 'replyMapping'>;
@@ -30,7 +32,7 @@ const DEFAULT_CONNECT_TIMEOUT_MS = 5_000;
  */
 export async function connectGraph(address: GraphAddress, options: ConnectOptions = {}): Promise<Redis> {
   const timeoutMs = options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS;
-  const redis = new Redis(await redisOptions(address, timeoutMs));
+  const redis = new Redis({ ...(await redisOptions(address, timeoutMs)), stringNumbers: options.exactIntegers === true });
   // ioredis tells the cause only through this event; connect() itself rejects with "Connection is closed".
   let lastError: unknown;
   redis.on('error', (error: unknown) => (lastError = error));

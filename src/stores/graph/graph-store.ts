@@ -58,7 +58,7 @@ export class GraphStore {
   ) {}
 
   static async open(address: GraphAddress, options?: ConnectOptions): Promise<GraphStore> {
-    return new GraphStore(await connectGraph(address, options), address);
+    return new GraphStore(await connectGraph(address, { ...options, exactIntegers: true }), address);
   }
 
   close(): void {

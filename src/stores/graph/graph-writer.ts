@@ -174,6 +174,31 @@ function checkName(name: string): void {
 }
 
 /**
+ * What is left of a node or relationship without the names that cannot be stored, and those names with their reasons.
+ */
+export function withoutUnsoundNames(
+  labels: readonly string[],
+  properties: ValueMap,
+): { labels: string[]; properties: ValueMap; refused: { name: string; reason: string }[] } {
+  const refused: { name: string; reason: string }[] = [];
+  const isSound = (name: string, check: () => void): boolean => {
+    try {
+      check();
+      return true;
+    } catch (error) {
+      if (!(error instanceof Unwritable)) throw error;
+      refused.push({ name, reason: error.message });
+      return false;
+    }
+  };
+  return {
+    labels: labels.filter((label) => isSound(label, () => checkNames([label], []))),
+    properties: Object.fromEntries(Object.entries(properties).filter(([name]) => isSound(name, () => checkName(name)))),
+    refused,
+  };
+}
+
+/**
  * Splits properties into those that the graph can hold and the names of those it cannot. Nulls are neither: to the
  * graph, absent and null are the same.
  */

@@ -12,8 +12,11 @@ export class UnknownName extends Error {
   override readonly name = 'UnknownName';
 }
 
+/** An integer of a reply: text where the connection keeps all digits. */
+type Whole = number | string;
+
 /** A value as a compact reply holds it: a type tag and the value. Source: FalkorDB's result set format. */
-export type CompactCell = [tag: number, value: unknown];
+export type CompactCell = [tag: Whole, value: unknown];
 
 const enum Tag {
   Null = 1,
@@ -31,13 +34,13 @@ export type CompactReply = [header: unknown[], rows: CompactCell[][], statistics
 
 /** Decodes a scalar, array or map. Doubles come as text of 15 digits at most: that is all the server gives. */
 export function decodeValue([tag, value]: CompactCell): Value {
-  switch (tag) {
+  switch (Number(tag)) {
     case Tag.Null:
       return null;
     case Tag.String:
       return value as string;
     case Tag.Integer:
-      return integer(value as number | string);
+      return integer(value as Whole);
     case Tag.Boolean:
       return value === 'true';
     case Tag.Double:
@@ -47,15 +50,15 @@ export function decodeValue([tag, value]: CompactCell): Value {
     case Tag.Map:
       return decodeMap(value as unknown[]);
     default:
-      throw new TypeError(`A reply holds a value of the unexpected type ${tag}`);
+      // Points, vectors of floats and dates: AutoMem writes none. A map is what no graph takes, so that whoever copies
+      // such a property finds it refused, and says so, instead of writing something else in its place.
+      return { unknownType: Number(tag), text: JSON.stringify(value) };
   }
 }
 
-function integer(value: number | string): number | bigint {
-  // ioredis hands over integers beyond 2^53 as text.
-  if (typeof value === 'number' && Number.isSafeInteger(value)) return value;
-  const exact = BigInt(value);
-  return Number.isSafeInteger(Number(exact)) ? Number(exact) : exact;
+function integer(value: Whole): number | bigint {
+  const number = Number(value);
+  return Number.isSafeInteger(number) ? number : BigInt(value);
 }
 
 function parseDouble(text: string): number {
@@ -70,20 +73,25 @@ function decodeMap(flat: unknown[]): ValueMap {
   return map;
 }
 
-type CompactProperty = [key: number, tag: number, value: unknown];
+type CompactProperty = [key: Whole, tag: Whole, value: unknown];
 
 export function decodeNode(cell: CompactCell, names: GraphNames): GraphNode {
-  const [internalId, labels, properties] = cell[1] as [number, number[], CompactProperty[]];
+  const [internalId, labels, properties] = cell[1] as [Whole, Whole[], CompactProperty[]];
   return {
-    internalId,
+    internalId: Number(internalId),
     labels: labels.map((label) => known(names.labels, label)),
     properties: decodeProperties(properties, names),
   };
 }
 
 export function decodeRelationship(cell: CompactCell, names: GraphNames): GraphRelationship {
-  const [, type, source, target, properties] = cell[1] as [number, number, number, number, CompactProperty[]];
-  return { source, target, type: known(names.types, type), properties: decodeProperties(properties, names) };
+  const [, type, source, target, properties] = cell[1] as [Whole, Whole, Whole, Whole, CompactProperty[]];
+  return {
+    source: Number(source),
+    target: Number(target),
+    type: known(names.types, type),
+    properties: decodeProperties(properties, names),
+  };
 }
 
 function decodeProperties(properties: CompactProperty[], names: GraphNames): ValueMap {
@@ -92,8 +100,8 @@ function decodeProperties(properties: CompactProperty[], names: GraphNames): Val
   return map;
 }
 
-function known(names: string[], index: number): string {
-  const name = names[index];
+function known(names: string[], index: Whole): string {
+  const name = names[Number(index)];
   if (name === undefined) throw new UnknownName(`no name for id ${index}`);
   return name;
 }

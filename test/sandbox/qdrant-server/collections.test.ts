@@ -202,6 +202,11 @@ describe('changing and deleting', () => {
   });
 });
 
+it('answers 404 in the shape of every other error where there is no such route', async () => {
+  const answer = await server.call('GET', '/collections/a/nothing/here');
+  expect([answer.status, errorOf(answer)]).toEqual([404, 'Not found: no route for GET /collections/a/nothing/here']);
+});
+
 describe('aliases', () => {
   it('stand for a collection wherever its name does', async () => {
     await client.createCollection('real', { vectors: plain });

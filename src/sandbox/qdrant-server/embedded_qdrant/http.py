@@ -129,7 +129,10 @@ class Application:
         if refusal is not None:
             await _send(send, 401, refusal, b"text/plain; charset=utf-8")
         elif handler is None:
-            await _send(send, 404, b"", None)
+            # Qdrant's own answer has no body; one in the shape of its other errors tells a client what it asked for.
+            problem = f"Not found: no route for {scope['method']} {scope['path']}"
+            body = {"status": {"error": problem}, "time": 0.0}
+            await _send(send, 404, orjson.dumps(body), b"application/json")
         else:
             await self._answer(handler, Request(self._store, scope, receive, params), send)
 

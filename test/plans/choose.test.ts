@@ -1,0 +1,145 @@
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+
+import { rankPlans } from '../../src/plans/choose.js';
+import type { MeasuredRates } from '../../src/plans/estimate.js';
+import { loadPlans } from '../../src/plans/load.js';
+import type { Plan } from '../../src/plans/schema.js';
+import type { PlanOption } from '../../src/plans/types.js';
+import { STEPS } from '../../src/steps/registry.js';
+import { assessmentOf, PAIR, STATES, type Situation } from './assessments.js';
+
+const RATES: MeasuredRates = { points: 10_000, nodes: 20_000, backupBytes: 50_000_000 };
+let plans: Plan[];
+beforeAll(async () => {
+  plans = await loadPlans([join(import.meta.dirname, '../../recovery-plans')], new Set(STEPS.keys()));
+});
+
+const rank = (situation: Situation, rates = RATES) =>
+  rankPlans(plans, assessmentOf(situation), rates, new Map([['prove-source', 'Prove the source']]));
+
+function option(situation: Situation, name: string, rates = RATES): PlanOption {
+  const found = rank(situation, rates).options.find((candidate) => candidate.name === name);
+  if (found === undefined) throw new Error(`no plan ${name}`);
+  return found;
+}
+
+/** Graph, vectors: the plan that is recommended. Everything else: none of the built-in plans. */
+const RECOMMENDED: Record<string, string> = {
+  'intact intact': 'healthy',
+  'degraded intact': 'rebuild-graph',
+  'empty intact': 'rebuild-graph',
+  'lost intact': 'rebuild-graph',
+};
+
+const MATRIX = STATES.flatMap((graph) =>
+  STATES.flatMap((vectors) => [true, false].map((backup) => ({ graph, vectors, backup }))),
+);
+
+describe('rankPlans', () => {
+  it.each(MATRIX)(
+    'recommends the right plan: graph $graph, vectors $vectors, backup $backup',
+    (situation) => {
+      const { options, recommended } = rank(situation);
+      expect(recommended).toBe(RECOMMENDED[`${situation.graph} ${situation.vectors}`] ?? null);
+      expect(options.map(({ name }) => name).sort()).toEqual(plans.map(({ name }) => name).sort());
+      expect(options.filter(({ applies }) => applies).map(({ name }) => name)).toEqual(
+        recommended === null ? [] : [recommended],
+      );
+      expect(options.findIndex(({ name }) => name === recommended)).toBe(recommended === null ? -1 : 0);
+    },
+  );
+
+  it.each(MATRIX)('says why in a sentence: graph $graph, vectors $vectors, backup $backup', (situation) => {
+    for (const { applies, reason, estimateSeconds } of rank(situation).options) {
+      expect(reason).toMatch(/^[a-z][a-z ,:;-]+[a-z]$/);
+      expect(reason).not.toMatch(/undefined|null|needs the (graph|vectors|backups) ;/);
+      expect(estimateSeconds === null).toBe(!applies);
+    }
+  });
+
+  it.each<[string, Situation, string]>([
+    ['healthy', { graph: 'intact' }, 'the graph is intact, the vectors are intact'],
+    ['healthy', { graph: 'lost' }, 'needs the graph intact; the graph is lost'],
+    ['healthy', { graph: 'unreachable' }, 'needs the graph intact; the graph is unreachable'],
+    ['healthy', { graph: 'intact', vectors: 'empty' }, 'needs the vectors intact; the vectors are empty'],
+    ['rebuild-graph', { graph: 'degraded' }, 'the graph is degraded, the vectors are intact'],
+    ['rebuild-graph', { graph: 'intact' }, 'not needed: the graph is intact'],
+    ['rebuild-graph', { graph: 'intact', vectors: 'lost' }, 'not needed: the graph is intact'],
+    [
+      'rebuild-graph',
+      { graph: 'unreachable' },
+      'the graph is unreachable, so nobody can tell whether this is needed',
+    ],
+    ['rebuild-graph', { vectors: 'lost' }, 'needs the vectors intact; the vectors are lost'],
+    ['rebuild-graph', { vectors: 'unreachable' }, 'needs the vectors intact; the vectors are unreachable'],
+    [
+      'rebuild-graph',
+      { payloadsMissing: true },
+      'the points carry no payloads, so there is nothing to rebuild memories from; a backup can be restored instead',
+    ],
+    ['rebuild-graph', { readOnlyReplica: true }, 'the graph server is a read-only replica'],
+  ])('says of %s for %j: %s', (name, situation, reason) => {
+    expect(option(situation, name).reason).toBe(reason);
+  });
+
+  it('names what is lost with a backup and without one', () => {
+    expect(option({ backup: true }, 'rebuild-graph').loses).toEqual([
+      'relationships made after the backup of 2026-11-20 03:00:00 UTC, but those that payloads hint at',
+    ]);
+    const [loss, ...more] = option({ backup: false }, 'rebuild-graph').loses;
+    expect(loss).toMatch(/^every relationship that no payload hints at/);
+    expect(more).toEqual([]);
+  });
+
+  it('puts names into the texts and titles to the steps', () => {
+    const { changes, steps, destructive, guidance } = option({}, 'rebuild-graph');
+    expect(changes).toEqual(['graph memories (replaced in one swap; what was there is kept for rollback)']);
+    expect(steps[0]).toEqual({ id: 'prove-source', title: 'Prove the source' });
+    expect(steps[1]).toEqual({ id: 'stage-nodes', title: 'stage-nodes' });
+    expect(destructive).toBe(true);
+    expect(guidance).not.toBe('');
+  });
+
+  it('writes the time of a backup whether it has milliseconds or not, and leaves other braces alone', () => {
+    const [healthy] = plans as [Plan];
+    const plan: Plan = { ...healthy, changes: ['{backupTime} {collection} {nonsense}'] };
+    const times = ['2026-11-20T03:00:00Z', '2026-11-20T03:00:00.123Z'].map((takenAt) => {
+      const newest = { ...PAIR, takenAt };
+      return rankPlans([plan], assessmentOf({ newest }), RATES, new Map()).options[0]?.changes;
+    });
+    const expected = ['2026-11-20 03:00:00 UTC memories {nonsense}'];
+    expect(times).toEqual([expected, expected]);
+  });
+
+  it('holds a requirement of a backup against what there is', () => {
+    const plan: Plan = { ...(plans[1] as Plan), needs: ['usable-backup'] };
+    const reason = (backup: boolean) =>
+      rankPlans([plan], assessmentOf({ backup }), RATES, new Map()).options[0]?.reason;
+    expect(reason(false)).toBe('there is no usable backup');
+    expect(reason(true)).toBe('the graph is lost, the vectors are intact');
+  });
+
+  it('prefers the lower rank, whatever order the plans come in', () => {
+    const rebuild = plans.find(({ name }) => name === 'rebuild-graph') as Plan;
+    const better: Plan = { ...rebuild, name: 'better', rank: 5 };
+    for (const list of [
+      [...plans, better],
+      [better, ...plans],
+    ]) {
+      const { options, recommended } = rankPlans(list, assessmentOf(), RATES, new Map());
+      expect(recommended).toBe('better');
+      expect(options.map(({ name }) => name)).toEqual(['better', 'rebuild-graph', 'healthy']);
+    }
+  });
+
+  it('applies a plan when any one of its conditions holds', () => {
+    const [healthy] = plans as [Plan];
+    const plan: Plan = { ...healthy, when: [{ graph: ['lost'], vectors: ['lost'] }, { backups: ['empty'] }] };
+    const applies = (situation: Situation) =>
+      rankPlans([plan], assessmentOf(situation), RATES, new Map()).options[0]?.applies;
+    expect(applies({ graph: 'lost', vectors: 'lost' })).toBe(true);
+    expect(applies({ graph: 'intact', backup: false })).toBe(true);
+    expect(applies({ graph: 'lost' })).toBe(false);
+  });
+});
