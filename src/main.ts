@@ -1,6 +1,6 @@
 import { CommanderError, Command } from 'commander';
 import type { CommandContext } from './commands/context.js';
-import { ExitCode, Failure } from './failure.js';
+import { ExitCode, Failure, Interrupted } from './failure.js';
 import { keepHeapSmall } from './heap.js';
 import { readPackage } from './package.js';
 
@@ -85,6 +85,7 @@ function explain(error: unknown, context: CommandContext): number {
     context.err(`${error.message}\n${error.hint}\n`);
     return error.exitCode;
   }
+  if (error instanceof Interrupted) return ExitCode.interrupted;
   const message = error instanceof Error ? error.message : String(error);
   context.err(`This is a bug in Lifeboat: ${message}\nPlease report it with the output of: lifeboat --version\n`);
   const wantsTrace = context.env['LIFEBOAT_STACK_TRACE'] !== undefined;

@@ -5,7 +5,8 @@ import { ExitCode, Failure } from '../failure.js';
 import { MEMORY_LABEL } from '../memory/contract.js';
 import { isMap, type Value } from '../memory/values.js';
 import type { Archive } from '../stores/archive/archive.js';
-import type { BackupFile, BackupPair, BackupsAssessment, BackupVerdict, Finding } from './types.js';
+import type { BackupsAssessment, Finding } from './types.js';
+import type { BackupFile, BackupPair, BackupVerdict } from '../backup/types.js';
 
 /**
  * How closely the newest pair is looked at. `sound`: both containers, and the checksum over the whole graph half;
@@ -116,9 +117,11 @@ async function verdict(check: () => Promise<BackupVerdict>): Promise<BackupVerdi
   }
 }
 
+/** Reading to the end makes zlib compare the checksum. */
 async function checkBytes(archive: Archive, file: BackupFile): Promise<BackupVerdict> {
-  for await (const chunk of gunzipStream(archive, file)) void chunk;
-  return { status: 'sound' };
+  let bytes = 0;
+  for await (const chunk of gunzipStream(archive, file)) bytes += chunk.length;
+  return bytes === 0 ? { status: 'broken', reason: 'it holds nothing' } : { status: 'sound' };
 }
 
 interface GraphHalf {

@@ -93,7 +93,8 @@ async function look(store: GraphStore, base: { name: string; address: string }):
   };
   findings.push(...leftoverFindings(leftovers));
   if (kind !== 'graph') {
-    findings.push(...missingFindings(name, kind, keys.filter((key) => !leftovers.includes(key))));
+    // A graph that was deleted a moment ago may still be in the server's list.
+    findings.push(...missingFindings(name, kind, keys.filter((key) => key !== name && !leftovers.includes(key))));
     return { assessment: { ...known, state: 'lost' }, findings, facts };
   }
   const contents = await readContents(store, name);

@@ -1,7 +1,7 @@
 import type { Finding, GraphAssessment, VectorsAssessment } from './types.js';
 
 /** Above this share of missing memories a store is behind, not merely drifting. The design's boundary for rebuilding. */
-export const REBUILD_DRIFT_PERCENT = 50;
+const REBUILD_DRIFT_PERCENT = 50;
 
 /** How far two intact stores are apart by their counts, with excluded types removed on both sides. */
 export interface CountDrift {
@@ -14,7 +14,7 @@ export interface CountDrift {
 }
 
 /** Counts only: enough to choose a plan, not to prove anything. Proof compares id sets. */
-export function countDrift(
+function countDrift(
   graph: GraphAssessment,
   vectors: VectorsAssessment,
   excludedTypes: readonly string[],

@@ -1,3 +1,5 @@
+import type { BackupPair } from '../backup/types.js';
+
 /** How much of a store survived. */
 export type StoreState = 'intact' | 'degraded' | 'empty' | 'lost' | 'unreachable';
 
@@ -95,34 +97,6 @@ export interface VectorsAssessment {
   latencyMs: number | null;
   /** Points a second read (payload, no vector) in the assessment's sample. */
   readRate: number | null;
-}
-
-/** One half of a backup pair. */
-export interface BackupFile {
-  path: string;
-  bytes: number;
-}
-
-export interface BackupVerdict {
-  /** verified: every record was read. sound: container checked, records not read. broken: unusable. */
-  status: 'verified' | 'sound' | 'broken' | 'unchecked';
-  reason?: string;
-}
-
-export interface BackupPair {
-  /** `YYYYMMDD_HHMMSS`, UTC. */
-  timestamp: string;
-  /** ISO-8601. */
-  takenAt: string;
-  graph: BackupFile | null;
-  vectors: BackupFile | null;
-  graphVerdict: BackupVerdict;
-  vectorsVerdict: BackupVerdict;
-  /** From the graph half, once read. */
-  counts?: { memories: number; nodes: number; relationships: number };
-  graphName?: string;
-  /** The timestamp lies ahead of this machine's clock: one of the clocks is wrong, so the age cannot be told. */
-  fromFuture?: true;
 }
 
 export interface BackupsAssessment {

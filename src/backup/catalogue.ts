@@ -1,4 +1,4 @@
-import type { BackupFile, BackupPair, BackupVerdict } from '../assess/types.js';
+import type { BackupFile, BackupPair, BackupVerdict } from './types.js';
 import type { Archive, ArchiveEntry } from '../stores/archive/archive.js';
 
 /** Clocks differ: a timestamp this far ahead, in milliseconds, is not worth a word. */

@@ -1,7 +1,7 @@
 import { pipeline, type Readable } from 'node:stream';
 import { constants, createGunzip, gunzipSync, type Gunzip } from 'node:zlib';
 
-import type { BackupFile, BackupVerdict } from '../assess/types.js';
+import type { BackupFile, BackupVerdict } from './types.js';
 import { ExitCode, Failure } from '../failure.js';
 import { FILE_FAILURES, readAll, type Archive } from '../stores/archive/archive.js';
 

@@ -3,7 +3,7 @@ import { homedir } from 'node:os';
 import type { Command } from 'commander';
 
 import { redactor } from '../settings/redact.js';
-import type { Setting } from '../settings/listing.js';
+import type { Setting } from '../settings/types.js';
 import { loadSettings } from '../settings/settings.js';
 import type { CommandContext } from './context.js';
 

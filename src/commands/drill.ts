@@ -2,15 +2,20 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { InvalidArgumentError, type Command } from 'commander';
+import { Interrupted } from '../failure.js';
 import type { ComparisonResult } from '../recovery/events.js';
+import { formatCount, formatDuration, formatNumberOf } from '../report/format.js';
+import { wrapText } from '../report/text.js';
 import { compareGraphs, describeDifference, readGraph, type GraphSnapshot } from '../sandbox/compare.js';
 import { DAMAGE_SCENARIOS, damageScenario, type DamageScenario } from '../sandbox/damage.js';
 import { startDrillEngines, type DrillEngines } from '../sandbox/drill-engines.js';
-import { fill } from '../sandbox/fill.js';
+import { ensureEngines } from '../sandbox/engines.js';
+import { fill, type FillProgress, type FillResult } from '../sandbox/fill.js';
 import { backupStamp } from '../sandbox/population/times.js';
 import { loadSettings, type Settings } from '../settings/settings.js';
 import type { CommandContext } from './context.js';
 import { planFolders } from './recover.js';
+import { unlessAborted } from './run/execute-actor.js';
 import { RunSession } from './run/session.js';
 import { isInteractive, showRun, type ViewOptions } from './run/show.js';
 import { settingsOf } from './run/settings-of.js';
@@ -36,9 +41,10 @@ ${DAMAGE_SCENARIOS.filter(isDrillable)
 Exit codes:
   0    recovered, and not one difference from before the damage
   1    failed
-  2    wrong usage
+  2    wrong usage or settings
   3    recovered, but something differs from before the damage
-  130  stopped`;
+  5    recovered, but later than the objective
+  130  stopped; the engines and their data are removed all the same`;
 
 /** Scenarios that a plan exists for today. */
 function isDrillable({ name }: DamageScenario): boolean {
@@ -51,9 +57,9 @@ export function addDrillCommand(program: Command, context: CommandContext): void
     .command('drill')
     .description('practise: real engines, believable data, real damage, recovery, and a comparison with before')
     .option('--scenario <name>', 'what breaks', drillable, 'graph-lost')
-    .option('--memories <number>', 'memories to fill the stores with', atLeast(1), 2_000)
-    .option('--dim <number>', 'components of each vector', atLeast(2), 384)
-    .option('--seed <number>', 'the same seed gives the same data', atLeast(0), 1)
+    .option('--memories <number>', 'memories to fill the stores with', wholeNumber(1), 2_000)
+    .option('--dim <number>', 'components of each vector, 2 to 4096', wholeNumber(2, 4096), 384)
+    .option('--seed <number>', 'the same seed gives the same data', wholeNumber(0, 2 ** 32 - 1), 1)
     .option('--no-input', 'run through without asking, also in a terminal')
     .option('--json', 'one JSON object a line, the last one the summary')
     .addHelpText('after', HELP)
@@ -66,38 +72,82 @@ function drillable(name: string): string {
   return name;
 }
 
-function atLeast(minimum: number): (text: string) => number {
+function wholeNumber(minimum: number, maximum = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  const range = maximum === Number.MAX_SAFE_INTEGER ? `from ${minimum}` : `from ${minimum} to ${maximum}`;
   return (text) => {
-    const number = Number(text);
-    if (!Number.isSafeInteger(number) || number < minimum) throw new InvalidArgumentError(`It must be a whole number from ${minimum}.`);
-    return number;
+    const number = /^\d+$/.test(text) ? Number(text) : NaN;
+    if (number >= minimum && number <= maximum) return number;
+    throw new InvalidArgumentError(`It must be a whole number ${range}.`);
   };
 }
 
+/** One drill: where it says what it does before the run begins, and whether it is to stop. */
+interface Drill {
+  flags: Flags;
+  context: CommandContext;
+  signal: AbortSignal;
+  say(text: string): void;
+}
+
 async function runDrill(flags: Flags, context: CommandContext): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), 'lifeboat-drill-'));
-  let engines: DrillEngines | null = null;
+  const say = (text: string): void => context.err(`${text}\n`);
+  // Settings that are wrong are told before an engine starts.
+  const own = await settingsOf(context);
+  introduce(flags, context);
+  const stop = new AbortController();
+  // Stays until everything is removed: a Ctrl-C must not leave half of it.
+  const stopListening = context.onInterrupt(() => stop.abort(new Interrupted()));
   try {
-    engines = await startDrillEngines({ folder, env: context.env, onProgress: (text) => context.err(`${text}\n`) });
-    context.setExitCode(await practise(flags, context, engines, folder));
+    const drill = { flags, context, signal: stop.signal, say };
+    await unlessAborted(ensureEngines({ env: context.env, onProgress: (text) => say(`  ${text}`) }), stop.signal);
+    context.setExitCode(await withEngines(drill, (engines, folder) => practise(drill, own, engines, folder)));
+  } catch (error) {
+    if (error instanceof Interrupted) say('Stopped. The engines of the drill and their data are removed.');
+    throw error;
   } finally {
-    await engines?.stop();
-    await rm(folder, { recursive: true, force: true });
+    stopListening();
   }
 }
 
-async function practise(flags: Flags, context: CommandContext, engines: DrillEngines, folder: string): Promise<number> {
-  const settings = await drillSettings(context, engines, folder);
-  const say = (text: string): void => context.err(`${text}\n`);
-  const { memories, dim, seed } = flags;
-  const filled = await fill(
-    { memories, dim, seed, backupDir: settings.backups.dir, timestamp: backupStamp(new Date()), force: false },
-    engines.stores,
-  );
-  say(`filled both stores: ${filled.nodes} nodes, ${filled.relationships} relationships, ${filled.points} points; backup taken`);
-  const before = await readGraph(engines.stores.graph);
+/** What is about to happen, before anything does. */
+function introduce({ scenario, memories }: Flags, context: CommandContext): void {
+  const { description } = damageScenario(scenario);
+  const plan = [
+    `Engines of the drill's own are started and filled with ${formatNumberOf(memories, 'memory', 'memories')}, and a backup is taken.`,
+    'Then comes the damage, the recovery, and a comparison with before.',
+    'Nothing of yours is touched. Ctrl-C stops and removes everything.',
+  ];
+  const width = Math.min(context.terminal?.stdout.columns || 110, 110) - 1;
+  for (const line of [...wrapText(`DRILL ${scenario}: ${description}`, width), ...wrapText(plan.join(' '), width)]) {
+    context.err(`${line}\n`);
+  }
+}
+
+/** Runs the work with two engines of its own, and removes them and their data afterwards, whatever happens. */
+async function withEngines<T>(drill: Drill, work: (engines: DrillEngines, folder: string) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'lifeboat-drill-'));
+  let engines: DrillEngines | null = null;
   try {
-    for (const done of await damageScenario(flags.scenario).apply(engines.stores)) say(`damage: ${done}`);
+    drill.say('  starting FalkorDB and Qdrant on free ports');
+    engines = await startDrillEngines({ folder, env: drill.context.env, onProgress: () => undefined });
+    return await work(engines, folder);
+  } finally {
+    await engines?.stop();
+    // What was being filled when it was stopped may still write a moment longer.
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+async function practise(drill: Drill, own: Settings, engines: DrillEngines, folder: string): Promise<number> {
+  const { flags, context, signal, say } = drill;
+  const settings = await drillSettings(context, own, engines, folder);
+  const filled = await unlessAborted(fillStores(drill, engines, settings.backups.dir), signal);
+  say(`  filled in ${formatDuration(filled.seconds)}: ${countsOf(filled)}; backup taken`);
+  const before = await unlessAborted(readGraph(engines.stores.graph), signal);
+  try {
+    const damage = damageScenario(flags.scenario);
+    for (const done of await unlessAborted(damage.apply(engines.stores), signal)) say(`  damage: ${done}`);
+    if (isInteractive(context, viewOf(flags))) say('');
     const session = drillSession(settings, context, flags, () => compareWithBefore(before, engines));
     const summary = await showRun(session, context, viewOf(flags));
     return summary.exitCode;
@@ -106,9 +156,38 @@ async function practise(flags: Flags, context: CommandContext, engines: DrillEng
   }
 }
 
+async function fillStores({ flags, signal, say }: Drill, engines: DrillEngines, backupDir: string | null): Promise<FillResult> {
+  const { memories, dim, seed } = flags;
+  say('  filling both stores and taking a backup');
+  const options = { memories, dim, seed, backupDir, timestamp: backupStamp(new Date()), force: false };
+  let told = performance.now();
+  const tell = ({ part, done, total }: FillProgress): void => {
+    signal.throwIfAborted();
+    if (performance.now() - told < PROGRESS_MS) return;
+    told = performance.now();
+    say(`    ${formatCount(done)}${total === null ? '' : ` of ${formatCount(total)}`} ${part}`);
+  };
+  return fill(options, engines.stores, tell);
+}
+
+/** The filling is silent until it has taken this long, and then speaks this often. */
+const PROGRESS_MS = 2_000;
+
+function countsOf({ nodes, relationships, points }: FillResult): string {
+  return [
+    formatNumberOf(nodes, 'node', 'nodes'),
+    formatNumberOf(relationships, 'relationship', 'relationships'),
+    formatNumberOf(points, 'point', 'points'),
+  ].join(', ');
+}
+
 /** The drill's own stores and backups; everything else, such as objectives, as the operator set it. */
-async function drillSettings(context: CommandContext, engines: DrillEngines, folder: string): Promise<Settings> {
-  const own = await settingsOf(context);
+async function drillSettings(
+  context: CommandContext,
+  own: Settings,
+  engines: DrillEngines,
+  folder: string,
+): Promise<Settings> {
   const env = { HOME: context.env['HOME'], ...engines.variables, AUTOMEM_BACKUP_DIR: join(folder, 'backups') };
   const drill = await loadSettings({ env, cwd: folder, home: folder });
   return { ...drill, objectives: own.objectives, folders: own.folders };

@@ -153,9 +153,32 @@ function isExactInteger(value: Value): boolean {
   return typeof value === 'bigint' || Number.isSafeInteger(value);
 }
 
+/** The first field in which a node is not what its payload says, or null. */
+export function differingField(payload: Value, properties: ValueMap, provided: number): string | null {
+  const fields = isMap(payload) ? payload : {};
+  for (const field of fieldsOf(provided)) {
+    const expected = storedForm(sharedField(fields, field));
+    if (!sameValue(expected, sharedField(properties, field))) return field;
+  }
+  return null;
+}
+
+/** What the graph keeps of a text: NUL and half surrogate pairs cannot be stored. */
+function storedForm(value: Value | undefined): Value | undefined {
+  if (typeof value === 'string') return value.replaceAll('\0', '').toWellFormed();
+  if (Array.isArray(value)) return value.map((item) => storedForm(item) ?? null);
+  return value;
+}
+
 function sameNumber(a: number, b: number): boolean {
-  if (!Number.isFinite(a) || !Number.isFinite(b)) return Object.is(a, b);
-  return Math.abs(a - b) <= 1e-14 * Math.max(Math.abs(a), Math.abs(b));
+  if (Number.isNaN(a) || Number.isNaN(b)) return Object.is(a, b);
+  const [left, right] = [finite(a), finite(b)];
+  return Math.abs(left - right) <= 1e-14 * Math.max(Math.abs(left), Math.abs(right));
+}
+
+/** The 15 digits that FalkorDB gives of the largest doubles are rounded up, and read as infinity. */
+function finite(value: number): number {
+  return Math.max(-Number.MAX_VALUE, Math.min(Number.MAX_VALUE, value));
 }
 
 // Two views of one number's bits, for hashing doubles without making text of them.

@@ -63,6 +63,8 @@ function whyNot(plan: Plan, assessment: Assessment): string | null {
   const matching = plan.when.filter((condition) =>
     STORES.every((store) => holds(condition, assessment, store)),
   );
+  // Vectors without payloads are degraded too, but only this says what is the matter.
+  if (plan.needs.includes('payloads') && !isMet('payloads', assessment)) return UNMET.payloads;
   if (matching.length === 0) return explainMismatch(plan.when, assessment);
   const missing = plan.needs.find((requirement) => !isMet(requirement, assessment));
   return missing === undefined ? null : UNMET[missing];

@@ -87,7 +87,11 @@ export const recoveryMachine = setup({
     onlyPlans: ({ context }) => context.goal === 'plan',
     hasPlan: ({ context }) => context.chosen !== null,
     asksPerson: ({ context }) =>
-      context.interactive && !context.dryRun && context.options.some(({ applies }) => applies),
+      context.interactive &&
+      !context.dryRun &&
+      // Who names a plan has chosen.
+      context.plan === null &&
+      context.options.some(({ applies }) => applies),
     needsNoConfirmation: ({ context }) => context.dryRun || context.chosen?.destructive !== true,
     isConfirmed: ({ context }) => context.confirm === context.confirmName,
     canAsk: ({ context }) => context.interactive && context.confirm === null,
@@ -161,6 +165,8 @@ export const recoveryMachine = setup({
       ],
     },
     review: {
+      // What was recommended, or taken and given back, is not what the person took.
+      entry: assign({ chosen: null }),
       on: {
         CHOOSE: [
           {

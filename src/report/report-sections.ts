@@ -35,7 +35,7 @@ export function reportSections(view: RunView): ReportSection[] | null {
 }
 
 /** What came of the run, as one sentence that starts with its outcome. */
-export function outcomeSentence(view: RunView, summary: Summary): string {
+function outcomeSentence(view: RunView, summary: Summary): string {
   const failed = summary.validation.filter((check) => check.status === 'fail').length;
   const message = summary.failure?.message ?? view.failure?.message;
   switch (summary.outcome) {
@@ -46,7 +46,9 @@ export function outcomeSentence(view: RunView, summary: Summary): string {
     case 'validated':
       return `Validated. ${passed(summary)}`;
     case 'validation-failed':
-      return `Validation failed: ${failed} of ${formatNumberOf(summary.validation.length, 'check', 'checks')} did not pass.`;
+      return failed === 0 && summary.comparison?.equal === false
+        ? `Recovered, but not as it was before. ${passed(summary)}`
+        : `Validation failed: ${failed} of ${formatNumberOf(summary.validation.length, 'check', 'checks')} did not pass.`;
     case 'assessed':
       return 'Assessed. Nothing was changed.';
     case 'dry-run':

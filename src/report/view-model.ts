@@ -4,7 +4,7 @@ import type { CheckResult, Phase, Summary, TimedEvent } from '../recovery/events
 import { finishStep, progressStep, startStep, type StepView } from './view-steps.js';
 
 /** The phases in the order in which every view shows them. */
-export const PHASES: readonly Phase[] = ['assess', 'plan', 'execute', 'validate', 'report'];
+const PHASES: readonly Phase[] = ['assess', 'plan', 'execute', 'validate', 'report'];
 
 /** The five checks by the names they carry until their results arrive with their own. */
 export const CHECK_NAMES: readonly string[] = [

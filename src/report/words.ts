@@ -1,4 +1,4 @@
-import type { Assessment, BackupPair } from '../assess/types.js';
+import type { Assessment } from '../assess/types.js';
 import type { PlanOption } from '../plans/types.js';
 import type { CheckStatus, Objective, Outcome } from '../recovery/events.js';
 import {
@@ -142,6 +142,6 @@ function backupsSay({ backups, takenAt }: Assessment): string {
   return `${backups.state}: ${pairs}, newest usable ${pairAge(backups.newest, takenAt)} (${backups.newest.timestamp})`;
 }
 
-function pairAge(pair: BackupPair, now: string): string {
+function pairAge(pair: NonNullable<Assessment['backups']['newest']>, now: string): string {
   return formatAge(secondsBetween(pair.takenAt, now));
 }

@@ -1,21 +1,8 @@
 import { formatDuration } from './duration.js';
 import type { Resolver } from './resolve.js';
 import { REDACTED, withoutCredentials } from './redact.js';
-import type { Settings } from './types.js';
+import type { Setting, Settings } from './types.js';
 import { VARIABLES, type Variable, type VariableName } from './variables.js';
-
-/** One line of `lifeboat config`. */
-export interface Setting {
-  /** The variable, or "section.key" of lifeboat.config.yaml. */
-  readonly name: string;
-  /** The effective value as text; ‹redacted› for a secret; null where nothing is set. */
-  readonly value: string | null;
-  /** Where it was set: "the environment", "./.env line 3", "lifeboat.config.yaml line 2",
-   * "default", "not set". */
-  readonly origin: string;
-  readonly secret: boolean;
-  readonly description: string;
-}
 
 /** Effective values that are not the text of their variable. */
 export type Derived = Partial<Record<VariableName, { value: string; origin?: string }>>;

@@ -1,4 +1,3 @@
-import type { Setting } from './listing.js';
 import type { ValueOf } from './variables.js';
 
 export interface GraphSettings {
@@ -111,4 +110,17 @@ export interface Settings {
   readonly list: readonly Setting[];
   /** Every secret value, for the redactor. Never print it. */
   readonly secrets: readonly string[];
+}
+
+/** One line of `lifeboat config`. */
+export interface Setting {
+  /** The variable, or "section.key" of lifeboat.config.yaml. */
+  readonly name: string;
+  /** The effective value as text; ‹redacted› for a secret; null where nothing is set. */
+  readonly value: string | null;
+  /** Where it was set: "the environment", "./.env line 3", "lifeboat.config.yaml line 2",
+   * "default", "not set". */
+  readonly origin: string;
+  readonly secret: boolean;
+  readonly description: string;
 }

@@ -2,7 +2,7 @@ import { gunzipStream } from '../backup/container.js';
 import { asNode, asRelationship, readBackupFile, type BadRecord, type FilePart } from '../backup/graph-file.js';
 import { ExitCode, Failure } from '../failure.js';
 import { isMap, type GraphNode, type GraphRelationship, type Value } from '../memory/values.js';
-import type { BackupFile } from '../assess/types.js';
+import type { BackupFile } from '../backup/types.js';
 import type { Archive } from '../stores/archive/archive.js';
 import type { GraphStore } from '../stores/graph/graph-store.js';
 import { IdMap } from './id-map.js';

@@ -11,7 +11,7 @@ export class ReadAhead<T> implements AsyncIterable<T> {
   private readonly queue: T[] = [];
   private limit: number;
   private ended = false;
-  private failure: unknown;
+  private failure: Error | null = null;
   private wakeConsumer: (() => void) | null = null;
   private wakeSource: (() => void) | null = null;
 
@@ -28,7 +28,7 @@ export class ReadAhead<T> implements AsyncIterable<T> {
         while (this.queue.length >= this.limit) await new Promise<void>((resolve) => (this.wakeSource = resolve));
       }
     } catch (error) {
-      this.failure = error;
+      this.failure = error instanceof Error ? error : new Error(String(error));
     }
     this.ended = true;
     this.wakeConsumer?.();
@@ -42,7 +42,7 @@ export class ReadAhead<T> implements AsyncIterable<T> {
         this.wakeSource?.();
         yield item;
       } else if (this.ended) {
-        if (this.failure !== undefined) throw this.failure;
+        if (this.failure !== null) throw this.failure;
         return;
       } else await new Promise<void>((resolve) => (this.wakeConsumer = resolve));
     }

@@ -1,4 +1,5 @@
-import type { Assessment, BackupPair } from '../assess/types.js';
+import type { Assessment } from '../assess/types.js';
+import type { BackupPair } from '../backup/types.js';
 import type { Archive } from '../stores/archive/archive.js';
 import type { GraphStore } from '../stores/graph/graph-store.js';
 import type { VectorStore } from '../stores/vectors/vector-store.js';

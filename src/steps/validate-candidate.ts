@@ -1,7 +1,7 @@
 import { ExitCode, Failure } from '../failure.js';
-import { fieldsOf, fingerprintNode, sameValue, sharedField } from '../memory/fingerprint.js';
+import { differingField, fingerprintNode } from '../memory/fingerprint.js';
 import { joinKey } from '../memory/ids.js';
-import { isMap, type Value, type ValueMap } from '../memory/values.js';
+import type { ValueMap } from '../memory/values.js';
 import type { GraphStore } from '../stores/graph/graph-store.js';
 import { memoryRows, type MemoryRow } from '../stores/graph/memory-rows.js';
 import type { GraphSink } from './graph-sink.js';
@@ -114,21 +114,4 @@ class ContentCheck {
       if (different !== null) throw mismatch(this.context, `the memory ${key} differs from its payload in ${different}`);
     }
   }
-}
-
-/** The first field in which a node is not what its payload says, or null. Exported for the validation. */
-export function differingField(payload: Value, properties: ValueMap, provided: number): string | null {
-  const fields = isMap(payload) ? payload : {};
-  for (const field of fieldsOf(provided)) {
-    const expected = storedForm(sharedField(fields, field));
-    if (!sameValue(expected, sharedField(properties, field))) return field;
-  }
-  return null;
-}
-
-/** What the graph keeps of a text: NUL and half surrogate pairs cannot be stored. */
-function storedForm(value: Value | undefined): Value | undefined {
-  if (typeof value === 'string') return value.replaceAll('\0', '').toWellFormed();
-  if (Array.isArray(value)) return value.map((item) => storedForm(item) ?? null);
-  return value;
 }

@@ -62,7 +62,6 @@ function receive(model: UiModel, raw: TimedEvent): UiModel {
 const LOGGED: ReadonlySet<TimedEvent['type']> = new Set([
   'finding',
   'assessment',
-  'plan.chosen',
   'confirm.accepted',
   'step.finished',
   'notice',

@@ -1,46 +1,14 @@
 import { isVectorEligible, MEMORY_LABEL } from '../memory/contract.js';
-import { fieldsOf, fingerprintNode, fingerprintPayload, sameValue, sharedField } from '../memory/fingerprint.js';
+import { differingField, fieldsOf, fingerprintNode, fingerprintPayload } from '../memory/fingerprint.js';
 import { joinKey } from '../memory/ids.js';
-import { isMap, type Value, type ValueMap } from '../memory/values.js';
+import type { ValueMap } from '../memory/values.js';
 import type { GraphStore } from '../stores/graph/graph-store.js';
 import { memoryRows, type MemoryRow } from '../stores/graph/memory-rows.js';
 import { decodeValue } from '../stores/graph/reply.js';
 import type { ValidationContext } from './check.js';
+import { Differences, type MemoryCensus } from './memory-census.js';
 
-/** Examples kept of each kind of difference. */
-const EXAMPLES = 5;
 const BATCH = 500;
-
-/** A kind of difference: how many, and some ids. */
-export class Differences {
-  count = 0;
-  readonly examples: string[] = [];
-  add(id: string): void {
-    this.count++;
-    if (this.examples.length < EXAMPLES) this.examples.push(id);
-  }
-}
-
-/** Both stores read completely and joined by id; the graph's type decides what should have a vector. */
-export interface MemoryCensus {
-  memories: number;
-  eligible: number;
-  points: number;
-  /** Memories that should have a vector and have none. */
-  missing: Differences;
-  /** Points without a memory. */
-  orphans: Differences;
-  /** Those of them whose payload holds no content, so that no memory can be made of it; only with depth `content`. */
-  contentless: number;
-  /** Points without a memory because the recovery before put their payload into quarantine. */
-  quarantined: number;
-  /** Memories whose payload says something else; only with depth `content`. */
-  stale: Differences;
-  /** Ids that stand on two nodes. */
-  duplicates: Differences;
-  /** A few ids that are in both stores, spread over the collection. */
-  sample: string[];
-}
 
 interface PointFacts {
   hash: number;
@@ -162,13 +130,8 @@ async function settle(
     const points = (await vectors?.retrieve(collection, ids, { payload: true, numbers: 'exact' })) ?? [];
     const payloads = new Map(points.map(({ id, payload }) => [joinKey(id), payload]));
     for (const { id, properties, provided } of batch) {
-      const field = firstDifference(payloads.get(id) ?? null, properties, provided);
+      const field = differingField(payloads.get(id) ?? null, properties, provided);
       if (field !== null) census.stale.add(`${id} (${field})`);
     }
   }
-}
-
-function firstDifference(payload: Value, properties: ValueMap, provided: number): string | null {
-  const fields = isMap(payload) ? payload : {};
-  return fieldsOf(provided).find((field) => !sameValue(sharedField(fields, field), sharedField(properties, field))) ?? null;
 }

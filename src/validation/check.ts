@@ -1,7 +1,7 @@
 import type { CheckResult } from '../recovery/events.js';
 import type { GraphStore } from '../stores/graph/graph-store.js';
 import type { VectorStore } from '../stores/vectors/vector-store.js';
-import type { MemoryCensus } from './census.js';
+import type { MemoryCensus } from './memory-census.js';
 
 /** What the five checks look at. */
 export interface ValidationContext {

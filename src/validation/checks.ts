@@ -1,8 +1,9 @@
 import { isPlaceholder } from '../memory/placeholder.js';
 import { isMap } from '../memory/values.js';
-import { decodeValue, type CompactCell } from '../stores/graph/reply.js';
+import { decodeValue } from '../stores/graph/reply.js';
 import type { CheckResult } from '../recovery/events.js';
-import { takeCensus, type Differences, type MemoryCensus } from './census.js';
+import { takeCensus } from './census.js';
+import type { Differences, MemoryCensus } from './memory-census.js';
 import type { Check, ValidationContext } from './check.js';
 
 type Verdict = Omit<CheckResult, 'step' | 'name'>;
@@ -216,5 +217,5 @@ async function countInGraph(graph: ValidationContext['graph'], graphName: string
   if (graph === null) return 0;
   const list = ids.map((id) => JSON.stringify(id)).join(',');
   const [row] = await graph.rows(graphName, `MATCH (m:Memory) WHERE toLower(m.id) IN [${list}] RETURN count(DISTINCT m.id)`);
-  return Number(row?.[0] === undefined ? 0 : decodeValue(row[0] as CompactCell));
+  return Number(row?.[0] === undefined ? 0 : decodeValue(row[0]));
 }

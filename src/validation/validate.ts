@@ -4,7 +4,7 @@ import { connectivity, embeddingCoverage, memoriesMatch, relationshipIntegrity, 
 import type { ValidationContext } from './check.js';
 
 /** The five steps, in their order. */
-export const CHECKS = [connectivity, memoriesMatch, relationshipIntegrity, embeddingCoverage, searchWorks] as const;
+const CHECKS = [connectivity, memoriesMatch, relationshipIntegrity, embeddingCoverage, searchWorks] as const;
 
 /**
  * Runs the five-step validation. A store that stops answering fails the check in hand; the others still run.
@@ -13,9 +13,10 @@ export const CHECKS = [connectivity, memoriesMatch, relationshipIntegrity, embed
  */
 export async function validate(context: ValidationContext, tell: (check: CheckResult) => void): Promise<CheckResult[]> {
   const results: CheckResult[] = [];
-  for (const { step, name, run } of CHECKS) {
+  for (const check of CHECKS) {
+    const { step, name } = check;
     context.signal.throwIfAborted();
-    const result: CheckResult = { step, name, ...(await orFailed(() => run(context))) };
+    const result: CheckResult = { step, name, ...(await orFailed(() => check.run(context))) };
     results.push(result);
     tell(result);
   }

@@ -1,19 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { benchRebuildGraph } from './rebuild-graph.js';
-
-/** One row of the result, as `--json FILE` writes it. */
-export interface BenchRow {
-  name: string;
-  memories: number;
-  dim: number;
-  /** What the engines need for the same data, read and written with nothing in between. */
-  floorSeconds: number;
-  /** The whole Lifeboat process, start to exit. */
-  seconds: number;
-  ratio: number;
-  peakRssMb: number;
-}
+import type { BenchRow } from './row.js';
 
 const BENCHES: Record<string, (options: { memories: number[]; dim: number; rounds: number }) => Promise<BenchRow[]>> = {
   'rebuild-graph': benchRebuildGraph,

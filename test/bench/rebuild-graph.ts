@@ -9,7 +9,7 @@ import { asNode, asRelationship, readBackupFile } from '../../src/backup/graph-f
 import { fill } from '../../src/sandbox/fill.js';
 import { toCypherLiteral } from '../../src/stores/graph/cypher.js';
 import { startEngines, type TestEngines } from '../support/engines.js';
-import type { BenchRow } from './bench.js';
+import type { BenchRow } from './row.js';
 
 const TIMESTAMP = '20261101_030000';
 const GRAPH = 'memories';
@@ -69,7 +69,8 @@ async function prepareWrites(file: string): Promise<Writes> {
       if (part.list === 'nodes') {
         const node = asNode(record);
         if ('reason' in node) continue;
-        ids.set(node.internalId, String(node.properties['id']));
+        const { id } = node.properties;
+        ids.set(node.internalId, typeof id === 'string' ? id : '');
         // One label for all, so that the floor needs only one index.
         nodes.add('UNWIND $rows AS row CREATE (n:Memory) SET n = row', toCypherLiteral(node.properties));
       } else {

@@ -1,4 +1,5 @@
-import type { Assessment, BackupPair, StoreState } from '../../src/assess/types.js';
+import type { Assessment, StoreState } from '../../src/assess/types.js';
+import type { BackupPair } from '../../src/backup/types.js';
 
 export const STATES: readonly StoreState[] = ['intact', 'degraded', 'empty', 'lost', 'unreachable'];
 

@@ -6,6 +6,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 
 import { parseEnvText, readEnvironment } from '../../src/settings/env-files.js';
 import { folderWith } from '../support/archive-files.js';
+import { unprivileged } from '../support/unprivileged.js';
 
 function read(text: string): Record<string, string> {
   return Object.fromEntries(parseEnvText(text, './.env').bindings.map(({ name, value }) => [name, value]));
@@ -138,13 +139,15 @@ describe('readEnvironment', () => {
     await expect(readEnvironment({ ...sources, env: { A: '1' } }, known)).resolves.toBeDefined();
   });
 
-  it.skipIf(process.getuid?.() === 0)('says that it may not read a file', async () => {
+  it('says that it may not read a file', async () => {
     root = folderWith({});
     writeFileSync(join(root, '.env'), 'A=1');
     chmodSync(join(root, '.env'), 0);
-    await expect(readEnvironment({ env: {}, cwd: root, home: root }, known)).rejects.toMatchObject({
-      subject: './.env',
-      reason: 'permission denied',
-    });
+    await unprivileged(() =>
+      expect(readEnvironment({ env: {}, cwd: root, home: root }, known)).rejects.toMatchObject({
+        subject: './.env',
+        reason: 'permission denied',
+      }),
+    );
   });
 });

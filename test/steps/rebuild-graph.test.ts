@@ -30,10 +30,7 @@ beforeEach(() => lab.reset());
 
 const id = (index: number): string => ids[index] ?? '';
 
-async function node(memory: string): Promise<Record<string, unknown>> {
-  const [row] = await lab.query(`MATCH (m:Memory {id: '${memory}'}) RETURN toJSON(m)`);
-  return (JSON.parse(String(row?.[0])) as { properties: Record<string, unknown> }).properties;
-}
+const node = (memory: string): Promise<Record<string, unknown>> => lab.node(memory);
 
 function expectRecovered(run: CommandRun): void {
   expect(run.summary.validation.map(({ status }) => status)).toEqual(Array(5).fill('pass'));
@@ -118,7 +115,7 @@ describe('with a backup of the same day', () => {
     const old = await node(changed ?? '');
     await lab.qdrant('POST', `/collections/${GRAPH}/points/payload?wait=true`, {
       points: [changed],
-      payload: { content: 'It was decided otherwise.', tags: ['Project:Atlas', 'q4/Goals'], updated_at: '2026-11-15T08:00:00+00:00', importance: 1 },
+      payload: { content: 'It was decided otherwise.', tags: ['Project:Atlas', 'q4/Goals'], updated_at: '2026-11-01T08:00:00+00:00', importance: 1 },
     });
     await lab.damage('graph-lost');
     expectRecovered(await lab.recover());
@@ -128,7 +125,7 @@ describe('with a backup of the same day', () => {
       content: 'It was decided otherwise.',
       tags: ['Project:Atlas', 'q4/Goals'],
       tag_prefixes: ['project', 'project:atlas', 'q4', 'q4:goals'],
-      updated_at: '2026-11-15T08:00:00+00:00',
+      updated_at: '2026-11-01T08:00:00+00:00',
       importance: 1,
       processed: false,
       timestamp: old['timestamp'],
@@ -142,7 +139,7 @@ describe('with a backup of the same day', () => {
   it('makes a memory that is newer than the backup from its payload, by the rules', async () => {
     const payload =
       '{"content":"Zürich 🧠 \\"quoted\\"","tags":["Project:Atlas/Core","x"],"importance":1,"confidence":1.0,' +
-      '"timestamp":"2026-11-20T10:00:00+00:00","type":"Insight","relevance_score":0.5,"archived":true,' +
+      '"timestamp":"2026-11-01T10:00:00+00:00","type":"Insight","relevance_score":0.5,"archived":true,' +
       '"metadata":{"whole":1,"double":1.0,"text":"Grüße 🧠","none":null,"list":[1,2.5,"x"],"big":1234567890123456789},' +
       '"t_invalid":null,"custom_int":7,"custom_double":7.0,"custom_list":["a"],"custom_map":{"k":1.0}}';
     await lab.upsert([{ id: NEW, payload }]);
@@ -153,9 +150,9 @@ describe('with a backup of the same day', () => {
       id: NEW,
       content: 'Zürich 🧠 "quoted"',
       tag_prefixes: ['project', 'project:atlas', 'project:atlas:core', 'x'],
-      t_valid: '2026-11-20T10:00:00+00:00',
-      updated_at: '2026-11-20T10:00:00+00:00',
-      last_accessed: '2026-11-20T10:00:00+00:00',
+      t_valid: '2026-11-01T10:00:00+00:00',
+      updated_at: '2026-11-01T10:00:00+00:00',
+      last_accessed: '2026-11-01T10:00:00+00:00',
       processed: false,
       archived: true,
       metadata:
@@ -174,7 +171,7 @@ describe('with a backup of the same day', () => {
         payload: payloadOf('the first', {
           metadata: {
             enrichment: {
-              last_run: '2026-11-20T11:00:00+00:00',
+              last_run: '2026-11-01T11:00:00+00:00',
               semantic_neighbors: [{ id: id(2), score: 0.875 }, { id: OTHER_NEW, score: 0.5 }, { id: '0b000000-0000-4000-8000-00000000dead', score: 0.4 }, { score: 1 }],
               patterns_detected: [{ type: 'Insight', similar_memories: 4, key_terms: ['a', 'b'] }, { type: 'Nightly', similar_memories: 3, key_terms: ['n'] }],
               temporal_links: 0,
@@ -285,25 +282,18 @@ describe('without a backup', () => {
   });
 });
 
-/** A backup of the graph as it is now, read as the comparison reads it. */
+/** Writes what the test added to the graph into the backup too. */
 async function backupNow(): Promise<void> {
-  const names = async (procedure: string): Promise<string[]> => (await lab.query(`CALL ${procedure}()`)).map(([name]) => String(name));
-  void names;
-  const nodes = await lab.query('MATCH (n) RETURN toJSON(n)');
-  const edges = await lab.query('MATCH ()-[r]->() RETURN toJSON(r)');
+  const { nodes, relationships } = await lab.contents();
   lab.editBackup((backup) => {
-    const known = new Set(backup.nodes.map(({ id: internal }) => internal));
-    for (const [text] of nodes) {
-      const { id: internal, labels, properties } = JSON.parse(String(text)) as (typeof backup.nodes)[number];
-      if (!known.has(internal)) backup.nodes.push({ id: internal, labels, properties });
-      const old = backup.nodes.find((candidate) => candidate.id === internal);
-      if (old !== undefined) old.labels = labels;
+    for (const { internalId, labels, properties } of nodes) {
+      const old = backup.nodes.find((candidate) => candidate.id === internalId);
+      if (old === undefined) backup.nodes.push({ id: internalId, labels, properties });
+      else old.labels = labels;
     }
-    const extra = new Set(['ABOUT', 'TWIN_OF']);
-    for (const [text] of edges) {
-      const edge = JSON.parse(String(text)) as { relationship: string; start: { id: number }; end: { id: number }; properties: Record<string, unknown> };
-      if (!extra.has(edge.relationship)) continue;
-      backup.relationships.push({ source_id: edge.start.id, type: edge.relationship, target_id: edge.end.id, properties: edge.properties });
+    for (const { source, target, type, properties } of relationships) {
+      if (!['ABOUT', 'TWIN_OF'].includes(type)) continue;
+      backup.relationships.push({ source_id: source, type, target_id: target, properties });
     }
   });
 }

@@ -11,11 +11,14 @@ import { addAssessCommand, addValidateCommand } from '../../src/commands/assess.
 import { addRecoverCommand } from '../../src/commands/recover.js';
 import { Failure } from '../../src/failure.js';
 import type { Summary, TimedEvent } from '../../src/recovery/events.js';
+import { parseJson, printPythonJson } from '../../src/memory/json.js';
+import type { GraphNode, GraphRelationship, Value, ValueMap } from '../../src/memory/values.js';
 import type { StoreAddresses } from '../../src/sandbox/addresses.js';
 import { compareGraphs, describeDifference, readGraph, type GraphSnapshot } from '../../src/sandbox/compare.js';
 import { damageScenario } from '../../src/sandbox/damage.js';
 import { backupPaths } from '../../src/sandbox/fill-backup.js';
 import { fill, type FillOptions, type FillResult } from '../../src/sandbox/fill.js';
+import { GraphStore } from '../../src/stores/graph/graph-store.js';
 import { testContext, type TestContext } from './context.js';
 import { startEngines, type TestEngines, type TestEnginesOptions } from './engines.js';
 
@@ -186,9 +189,30 @@ export class Lab {
     return ((await this.redis('KEYS', '*')) as string[]).sort();
   }
 
-  /** Keys of the graph server but the live graph and what the test itself keeps. */
+  /** Keys of the graph server but the live graph, FalkorDB's own logs, and what the test itself keeps. */
   async leftovers(): Promise<string[]> {
-    return (await this.keys()).filter((key) => key !== GRAPH && key !== PRISTINE);
+    return (await this.keys()).filter((key) => key !== GRAPH && key !== PRISTINE && !key.startsWith('telemetry{'));
+  }
+
+  /** Everything that a graph holds, decoded. */
+  async contents(name = GRAPH): Promise<{ nodes: GraphNode[]; relationships: GraphRelationship[] }> {
+    const store = await GraphStore.open(this.engines.graph);
+    try {
+      const nodes: GraphNode[] = [];
+      for await (const page of store.nodes(name)) nodes.push(...page);
+      const relationships: GraphRelationship[] = [];
+      for await (const page of store.relationships(name)) relationships.push(...page);
+      return { nodes, relationships };
+    } finally {
+      store.close();
+    }
+  }
+
+  /** The properties of a memory as plain values, doubles without a mark. */
+  async node(id: string): Promise<Record<string, unknown>> {
+    const found = (await this.contents()).nodes.filter(({ properties }) => properties['id'] === id);
+    if (found.length !== 1) throw new Error(`${found.length} nodes have the id ${id}`);
+    return JSON.parse(JSON.stringify(found[0]?.properties, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value))) as Record<string, unknown>;
   }
 
   snapshot(name = GRAPH): Promise<GraphSnapshot> {
@@ -245,10 +269,11 @@ export class Lab {
   /** Changes the JSON of the newest graph half, as an accident or another program would. */
   editBackup(edit: (backup: BackupJson) => void, timestamp = TIMESTAMP): void {
     const { graph } = backupPaths(this.backups, timestamp);
-    const backup = JSON.parse(gunzipSync(readFileSync(graph)).toString()) as BackupJson;
+    // With numbers as they are written: 1.0 must not become 1.
+    const backup = parseJson(gunzipSync(readFileSync(graph)).toString()) as unknown as BackupJson;
     edit(backup);
     backup.stats = { node_count: backup.nodes.length, relationship_count: backup.relationships.length };
-    writeFileSync(graph, gzipSync(JSON.stringify(backup, null, 2)));
+    writeFileSync(graph, gzipSync(printPythonJson(backup as unknown as Value)));
   }
 
   /** Bytes of one half of a backup pair. */
@@ -265,8 +290,8 @@ export class Lab {
 
 export interface BackupJson {
   graph_name: string;
-  nodes: { id: number; labels: string[]; properties: Record<string, unknown> }[];
-  relationships: { source_id: number; type: string; target_id: number; properties: Record<string, unknown> }[];
+  nodes: { id: number; labels: string[]; properties: ValueMap }[];
+  relationships: { source_id: number; type: string; target_id: number; properties: ValueMap }[];
   stats: { node_count: number; relationship_count: number };
 }
 
@@ -288,12 +313,12 @@ export function payloadOf(content: string, more: Record<string, unknown> = {}): 
     content,
     tags: ['lab'],
     importance: 0.7,
-    timestamp: '2026-11-20T10:00:00+00:00',
+    timestamp: '2026-11-01T10:00:00+00:00',
     type: 'Decision',
     confidence: 0.9,
     metadata: {},
-    updated_at: '2026-11-20T10:00:00+00:00',
-    last_accessed: '2026-11-20T10:00:00+00:00',
+    updated_at: '2026-11-01T10:00:00+00:00',
+    last_accessed: '2026-11-01T10:00:00+00:00',
     ...more,
   };
 }

@@ -21,6 +21,10 @@ export interface Proxy {
   when(text: RegExp, action: ProxyAction, skip?: number): void;
   /** Breaks every connection and takes no more. */
   cut(): void;
+  /** Breaks every connection, and takes new ones. */
+  drop(): void;
+  /** From now on, until connections are dropped, no answer is passed on. */
+  mute(): void;
   /** From now on nothing is passed on, and nobody is told. */
   freeze(): void;
   stop(): Promise<void>;
@@ -32,6 +36,7 @@ export async function startProxy(target: { host: string; port: number }): Promis
   const rules: Rule[] = [];
   const record: string[] = [];
   let frozen = false;
+  let muted = false;
   const passOn = async (chunk: Buffer): Promise<void> => {
     const text = chunk.toString('latin1');
     record.push(text);
@@ -58,7 +63,7 @@ export async function startProxy(target: { host: string; port: number }): Promis
         if (!frozen && !upstream.destroyed) upstream.write(chunk);
       });
     });
-    upstream.on('data', (chunk: Buffer) => void (frozen || client.destroyed || client.write(chunk)));
+    upstream.on('data', (chunk: Buffer) => void (frozen || muted || client.destroyed || client.write(chunk)));
     client.on('close', () => void (frozen || upstream.destroy()));
     upstream.on('close', () => void (frozen || client.destroy()));
   });
@@ -75,6 +80,12 @@ export async function startProxy(target: { host: string; port: number }): Promis
       server.close();
       end();
     },
+    drop: () => {
+      muted = false;
+      end();
+      sockets.clear();
+    },
+    mute: () => void (muted = true),
     freeze: () => void (frozen = true),
     stop: async () => {
       end();

@@ -1,6 +1,6 @@
 import { assess, type AssessResult } from '../../assess/assess.js';
 import { checkPair, isUsable, type BackupDepth } from '../../assess/assess-backups.js';
-import type { BackupPair } from '../../assess/types.js';
+import type { BackupPair } from '../../backup/types.js';
 import { ExitCode, Failure } from '../../failure.js';
 import type { Settings } from '../../settings/settings.js';
 import type { Archive } from '../../stores/archive/archive.js';

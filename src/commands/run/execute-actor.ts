@@ -12,7 +12,7 @@ export interface StopRequest {
 }
 
 /** Makes the part of the step context that reports progress of one step. */
-export function progressOf(step: string, emit: Emit): StepContext['progress'] {
+function progressOf(step: string, emit: Emit): StepContext['progress'] {
   const started = performance.now();
   let told = 0;
   return (unit, done, total) => {
@@ -52,6 +52,8 @@ export async function executePlan(
 
 /** Gives up waiting as soon as the operator aborts, whatever the work itself still waits for. */
 export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  // Work that was left behind fails when its connections close; nobody waits for that.
+  work.catch(() => undefined);
   signal.throwIfAborted();
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const onAbort = (): void => reject(signal.reason as Error);
@@ -60,8 +62,6 @@ export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): P
     return await Promise.race([work, aborted]);
   } finally {
     signal.removeEventListener('abort', onAbort);
-    // Work that was left behind fails when its connections close; nobody waits for that.
-    work.catch(() => undefined);
   }
 }
 

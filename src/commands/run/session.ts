@@ -71,13 +71,16 @@ export class RunSession {
     interrupt: () => {
       this.interruptions++;
       this.actor?.send({ type: 'INTERRUPT' });
-      if (this.interruptions === 1) return;
+      // Only what changes something is first brought to a good end.
+      if (this.interruptions === 1 && this.changes) return;
       this.abort.abort(new Interrupted());
       // A server that is silent keeps nobody waiting, and no step that was left behind writes anything more.
       this.connections.close();
     },
   };
   private interruptions = 0;
+  /** True from the first step of a plan on. */
+  private changes = false;
 
   /**
    * Runs to the end. Expected failures are in the summary; anything thrown is a bug.
@@ -127,6 +130,7 @@ export class RunSession {
         plan: fromPromise(() => this.plan()),
         safeguard: fromPromise(async () => checkMemory(await this.stepContext(), this.found?.server ?? null)),
         execute: fromPromise(async ({ input }) => {
+          this.changes = true;
           this.phases.enter('execute');
           await executePlan(input.plan, await this.stepContext(), emit, { afterStep: () => this.interruptions > 0 });
         }),
@@ -141,7 +145,7 @@ export class RunSession {
         rejectName: ({ context, event }) =>
           emit({ type: 'confirm.rejected', typed: event.type === 'CONFIRM' ? event.typed : '', name: context.confirmName }),
         announceStop: ({ context }) =>
-          emit({ type: 'stopping', message: this.interruptions > 1 ? 'aborting now' : stopMessage(context) }),
+          emit({ type: 'stopping', message: this.interruptions > 1 ? 'aborting now' : this.stopMessage(context) }),
       },
     });
   }
@@ -184,9 +188,9 @@ export class RunSession {
   private async report(context: RunContext): Promise<void> {
     this.phases.enter('report');
     const seconds = (performance.now() - this.started) / 1000;
-    const comparison = context.executed ? await this.options.inspect?.() : undefined;
-    if (comparison !== undefined) this.bus.emit({ type: 'comparison', comparison });
-    const explained = { ...context, failure: explain(context) };
+    const comparison = context.executed ? await this.inspect() : undefined;
+    if (comparison?.result !== undefined) this.bus.emit({ type: 'comparison', comparison: comparison.result });
+    const explained = { ...context, failure: explain(context) ?? comparison?.error ?? null };
     const facts = {
       command: this.options.command,
       run: this.run,
@@ -196,7 +200,7 @@ export class RunSession {
       salvaged: this.salvaged,
       quarantined: this.quarantined,
       work: this.work,
-      ...(comparison === undefined ? {} : { comparison }),
+      ...(comparison?.result === undefined ? {} : { comparison: comparison.result }),
     };
     const conclusion = conclude(explained, facts);
     this.tellFailure(conclusion.failure);
@@ -212,6 +216,22 @@ export class RunSession {
     }
     this.bus.emit(summary);
     this.summary = summary;
+  }
+
+  /** A drill that could not compare has proven nothing: the error counts like any other of the run. */
+  private async inspect(): Promise<{ result?: ComparisonResult; error?: unknown }> {
+    const { inspect } = this.options;
+    if (inspect === undefined) return {};
+    try {
+      return { result: await unlessAborted(inspect(), this.abort.signal) };
+    } catch (error) {
+      return { error };
+    }
+  }
+
+  private stopMessage({ executed }: RunContext): string {
+    if (!this.changes) return 'stopping';
+    return executed ? 'finishing what is left to check; again to abort now' : 'stopping after this step; again to abort now';
   }
 
   private tellFailure(failure: Failure | null): void {
@@ -261,10 +281,6 @@ export class RunSession {
     };
     return this.context;
   }
-}
-
-function stopMessage(context: RunContext): string {
-  return context.chosen === null ? 'stopping' : 'stopping after this step; again to abort now';
 }
 
 /** Gives the machine's own refusals their words. */

@@ -87,7 +87,7 @@ async function readCa(path: string): Promise<string> {
 }
 
 /** Rejects when `promise` takes longer than `ms`; the message names what was waited for. */
-export async function withTimeout<T>(promise: Promise<T>, ms: number, what: string): Promise<T> {
+async function withTimeout<T>(promise: Promise<T>, ms: number, what: string): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {

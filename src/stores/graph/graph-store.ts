@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import { MEMORY_LABEL } from '../../memory/contract.js';
-import type { GraphNode, GraphRelationship } from '../../memory/values.js';
+import { printPythonJson } from '../../memory/json.js';
+import type { GraphNode, GraphRelationship, Value } from '../../memory/values.js';
 import { connectGraph, graphFailure, type ConnectOptions, type GraphAddress } from './connection.js';
 import {
   decodeNode,
@@ -152,7 +153,7 @@ export class GraphStore {
     const counts: Record<string, number> = {};
     for (const [key, count] of await this.rows(graph, cypher)) {
       const decoded = decodeValue(key as CompactCell);
-      const name = Array.isArray(decoded) ? decoded.join(':') : decoded === null ? '' : String(decoded);
+      const name = Array.isArray(decoded) ? decoded.map(textOf).join(':') : textOf(decoded);
       counts[name] = (counts[name] ?? 0) + Number(decodeValue(count as CompactCell));
     }
     return counts;
@@ -238,7 +239,7 @@ export class GraphStore {
         const [count = 0, sources = 0, targets = 0, mixed = 0] = sums.map((sum) =>
           typeof sum === 'object' && sum !== null && 'value' in sum ? Number(sum.value) : Number(sum),
         );
-        return [String(type), { count, sources, targets, mixed }];
+        return [textOf(type ?? null), { count, sources, targets, mixed }];
       }),
     );
   }
@@ -247,7 +248,7 @@ export class GraphStore {
     const cached = this.names.get(graph);
     if (cached !== undefined) return cached;
     const list = async (procedure: string): Promise<string[]> =>
-      (await this.rows(graph, `CALL ${procedure}()`)).map(([name]) => String(decodeValue(name as CompactCell)));
+      (await this.rows(graph, `CALL ${procedure}()`)).map(([name]) => textOf(decodeValue(name as CompactCell)));
     const names = {
       labels: await list('db.labels'),
       types: await list('db.relationshipTypes'),
@@ -256,6 +257,11 @@ export class GraphStore {
     this.names.set(graph, names);
     return names;
   }
+}
+
+/** Names are texts; a type that somebody wrote as a number is shown as one. */
+function textOf(value: Value): string {
+  return typeof value === 'string' ? value : value === null ? '' : printPythonJson(value);
 }
 
 function total(numbers: number[]): number {

@@ -40,7 +40,7 @@ export class BulkWriter {
   private blockOrder: { block: BulkBlock; assign: ((id: number) => void)[] }[] = [];
   private readonly blockEntries = new Map<BulkBlock, ((id: number) => void)[]>();
   private readonly inFlight = new Set<Promise<void>>();
-  private failure: unknown;
+  private failure: Error | null = null;
 
   constructor(
     private readonly store: GraphStore,
@@ -123,7 +123,7 @@ export class BulkWriter {
         else this.written.relationships += rows;
       })
       .catch((error: unknown) => {
-        this.failure ??= error;
+        this.failure ??= error instanceof Error ? error : new Error(String(error));
       })
       .finally(() => this.inFlight.delete(sent));
     this.inFlight.add(sent);
@@ -150,7 +150,7 @@ export class BulkWriter {
   }
 
   private rethrow(): void {
-    if (this.failure !== undefined) throw this.failure;
+    if (this.failure !== null) throw this.failure;
   }
 }
 

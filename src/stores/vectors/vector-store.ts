@@ -170,6 +170,7 @@ export class VectorStore {
     );
   }
 
+  // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- it names the shape of the answer
   private async json<T>(operation: string, method: 'GET' | 'POST', path: string, body?: unknown): Promise<{ result: T }> {
     return JSON.parse(await this.text(operation, method, path, body)) as { result: T };
   }

@@ -22,8 +22,8 @@ function stoppingRows({ view, ui }: UiModel, layout: Layout): Row[] {
 
 function stoppingSays(interrupts: number, stopping: string | null): string | null {
   if (interrupts > 1) return 'aborting now';
-  if (interrupts === 1) return 'stopping after this step; Ctrl-C again to abort now';
-  return stopping;
+  // The run knows what it finishes first; until it has said so, this much is sure.
+  return stopping ?? (interrupts === 1 ? 'stopping' : null);
 }
 
 /** As many keys as fit; at least one. */

@@ -5,8 +5,12 @@ import { logRows, reportRows } from '../log-rows.js';
 import { BLANK, span, spinner, type Row } from '../rows.js';
 
 /** While the report is being written. */
-export function reportingRows(): Row[] {
-  return [[span('REPORT', 'title')], [span(' '), spinner(), span(' Writing the report and its evidence')]];
+export function reportingRows({ run }: RunView): Row[] {
+  const doing =
+    run?.command === 'drill'
+      ? 'Comparing the recovered graph with the one before the damage'
+      : 'Writing the report and its evidence';
+  return [[span('REPORT', 'title')], [span(' '), spinner(), span(` ${doing}`)]];
 }
 
 /** What stays in the scrollback when the run is over: the report, or the failure of a run that never came to one. */

@@ -37,6 +37,6 @@ function panelRows(model: UiModel, layout: Layout, budget: number): Row[] {
     case 'validate':
       return validateRows(view, layout, budget);
     case 'report':
-      return reportingRows();
+      return reportingRows(view);
   }
 }

@@ -1,0 +1,33 @@
+/** Examples kept of each kind of difference. */
+const EXAMPLES = 5;
+
+/** A kind of difference: how many, and some ids. */
+export class Differences {
+  count = 0;
+  readonly examples: string[] = [];
+  add(id: string): void {
+    this.count++;
+    if (this.examples.length < EXAMPLES) this.examples.push(id);
+  }
+}
+
+/** Both stores read completely and joined by id; the graph's type decides what should have a vector. */
+export interface MemoryCensus {
+  memories: number;
+  eligible: number;
+  points: number;
+  /** Memories that should have a vector and have none. */
+  missing: Differences;
+  /** Points without a memory. */
+  orphans: Differences;
+  /** Those of them whose payload holds no content, so that no memory can be made of it; only with depth `content`. */
+  contentless: number;
+  /** Points without a memory because the recovery before put their payload into quarantine. */
+  quarantined: number;
+  /** Memories whose payload says something else; only with depth `content`. */
+  stale: Differences;
+  /** Ids that stand on two nodes. */
+  duplicates: Differences;
+  /** A few ids that are in both stores, spread over the collection. */
+  sample: string[];
+}
