@@ -38,9 +38,6 @@ const ROOMS = {
   },
 };
 
-/** Violations that are known and wait to be mended: they are printed as warnings. Empty is the aim. */
-const KNOWN = [];
-
 /** Packages and parts of Node.js that only some rooms may use; `files` are top-level ones. */
 const RESERVED = [
   {
@@ -64,23 +61,22 @@ const FAILURE = '^src/failure\\.ts$';
 const folder = (...names) => `^src/(${names.join('|')})/`;
 
 function roomRules([room, { values = [], types = [] }]) {
-  const known = KNOWN.filter(({ from }) => from === room).map(({ to }) => to);
   const rules = [
     {
       name: `${room}-imports-another-room`,
       severity: 'error',
       comment: `See ROOMS: ${room} may import ${[...values, ...types.map((type) => `types of ${type}`)].join(', ') || 'no room'}.`,
       from: { path: folder(room) },
-      to: { path: '^src/', pathNot: [FAILURE, folder(room, ...values, ...types, ...known)] },
+      to: { path: '^src/', pathNot: [FAILURE, folder(room, ...values, ...types)] },
     },
   ];
-  if (types.length + known.length > 0) {
+  if (types.length > 0) {
     rules.push({
       name: `${room}-imports-values-where-only-types-may`,
       severity: 'error',
-      comment: `See ROOMS: of ${[...types, ...known].join(', ')} ${room} may import types only, by "import type".`,
+      comment: `See ROOMS: of ${types.join(', ')} ${room} may import types only, by "import type".`,
       from: { path: folder(room) },
-      to: { path: folder(...types, ...known), dependencyTypesNot: ['type-only'] },
+      to: { path: folder(...types), dependencyTypesNot: ['type-only'] },
     });
   }
   return rules;
@@ -103,13 +99,6 @@ export default {
   forbidden: [
     ...Object.entries(ROOMS).flatMap(roomRules),
     ...RESERVED.map(reservedRule),
-    ...KNOWN.map(({ from, to, comment }) => ({
-      name: `${from}-still-imports-${to}`,
-      severity: 'warn',
-      comment,
-      from: { path: folder(from) },
-      to: { path: folder(to) },
-    })),
     {
       name: 'unknown-room',
       severity: 'error',

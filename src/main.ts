@@ -27,12 +27,14 @@ const COMMANDS: Record<string, () => Promise<AddCommand>> = {
 /** The composition root: the only reader of argv and environment, the only setter of the exit code. */
 export async function main(process: NodeJS.Process): Promise<void> {
   if (!isNodeNewEnough(process.versions.node)) {
-    process.stderr.write(`lifeboat needs Node.js ${MINIMUM_NODE.join('.')} or newer; this is ${process.versions.node}.\n`);
+    process.stderr.write(
+      `lifeboat needs Node.js ${MINIMUM_NODE.join('.')} or newer; this is ${process.versions.node}.\n`,
+    );
     process.exitCode = ExitCode.usage;
     return;
   }
   keepHeapSmall();
-  const context = commandContext(process);
+  const context = commandContext(process, greet(process));
   try {
     const program = await buildProgram(context, process.argv[2]);
     await program.parseAsync(process.argv);
@@ -62,13 +64,36 @@ async function buildProgram(context: CommandContext, name: string | undefined): 
   return program;
 }
 
-function commandContext(process: NodeJS.Process): CommandContext {
+/** What runs takes a moment to load; a person sees a word before that. */
+const GREETED = new Set(['assess', 'recover', 'validate', 'drill']);
+const ERASE_LINE = '\r\u001B[2K';
+
+/** Says in a terminal that Lifeboat is there. @returns how to take it away again, before anything else is written */
+function greet({ argv, env, stdin, stdout }: NodeJS.Process): () => void {
+  const isPlain = argv.some((word) => ['--json', '--no-input', '--help', '-h'].includes(word));
+  // Like the terminal UI, only where nobody reads the output but a person.
+  const isSeen =
+    stdin.isTTY && stdout.isTTY && env['TERM'] !== 'dumb' && !isPlain && GREETED.has(argv[2] ?? '');
+  if (!isSeen) return () => undefined;
+  stdout.write('Lifeboat is starting.');
+  let isThere = true;
+  return () => {
+    if (isThere) stdout.write(ERASE_LINE);
+    isThere = false;
+  };
+}
+
+function commandContext(process: NodeJS.Process, beforeOutput: () => void): CommandContext {
+  const write = (stream: NodeJS.WriteStream) => (text: string) => {
+    beforeOutput();
+    stream.write(text);
+  };
   return {
     env: process.env,
     cwd: process.cwd(),
     terminal: { stdin: process.stdin, stdout: process.stdout },
-    out: (text) => void process.stdout.write(text),
-    err: (text) => void process.stderr.write(text),
+    out: write(process.stdout),
+    err: write(process.stderr),
     setExitCode: (code) => (process.exitCode = code),
     onInterrupt: (listener) => {
       process.on('SIGINT', listener).on('SIGTERM', listener);
@@ -87,7 +112,9 @@ function explain(error: unknown, context: CommandContext): number {
   }
   if (error instanceof Interrupted) return ExitCode.interrupted;
   const message = error instanceof Error ? error.message : String(error);
-  context.err(`This is a bug in Lifeboat: ${message}\nPlease report it with the output of: lifeboat --version\n`);
+  context.err(
+    `This is a bug in Lifeboat: ${message}\nPlease report it with the output of: lifeboat --version\n`,
+  );
   const wantsTrace = context.env['LIFEBOAT_STACK_TRACE'] !== undefined;
   if (wantsTrace && error instanceof Error) context.err(`${error.stack ?? ''}\n`);
   else context.err('Set LIFEBOAT_STACK_TRACE=1 to see where it happened.\n');

@@ -41,7 +41,11 @@ export async function assessBackups(
     pairs = await catalogue(archive, now);
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
-    return noBackups(archive.place, `Backups at ${archive.place} cannot be read: ${error.reason}.`, error.hint);
+    return noBackups(
+      archive.place,
+      `Backups at ${archive.place} cannot be read: ${error.reason}.`,
+      error.hint,
+    );
   }
   const findings: Finding[] = [];
   let readRate: number | null = null;
@@ -59,13 +63,22 @@ export async function assessBackups(
     }
   }
   if (pairs.length === 0) {
-    const report = noBackups(archive.place, `There are no backups in ${archive.place}.`, 'If there are some elsewhere, point AUTOMEM_BACKUP_DIR at them.');
+    const report = noBackups(
+      archive.place,
+      `There are no backups in ${archive.place}.`,
+      'If there are some elsewhere, point AUTOMEM_BACKUP_DIR at them.',
+    );
     return report;
   }
   if (newest === null) {
-    findings.push({ severity: 'problem', code: 'no-usable-backup', message: `None of the backups in ${archive.place} can be used for "${graphName}".` });
+    findings.push({
+      severity: 'problem',
+      code: 'no-usable-backup',
+      message: `None of the backups in ${archive.place} can be used for "${graphName}".`,
+    });
   }
-  const state = newest === null ? 'degraded' : newest === pairs[0] && newest.vectors !== null ? 'intact' : 'degraded';
+  const state =
+    newest === null ? 'degraded' : newest === pairs[0] && newest.vectors !== null ? 'intact' : 'degraded';
   return { assessment: { state, source: archive.place, pairs, newest }, findings, readRate };
 }
 
@@ -79,7 +92,9 @@ function noBackups(place: string, message: string, action: string): BackupsRepor
 
 /** A pair serves a graph recovery when its graph half is good. */
 export function isUsable(pair: BackupPair): boolean {
-  return pair.graph !== null && (pair.graphVerdict.status === 'verified' || pair.graphVerdict.status === 'sound');
+  return (
+    pair.graph !== null && (pair.graphVerdict.status === 'verified' || pair.graphVerdict.status === 'sound')
+  );
 }
 
 /** Checks both halves and writes the verdicts into the pair. @returns bytes of JSON a second of the graph half. */
@@ -91,7 +106,9 @@ export async function checkPair(
 ): Promise<number | null> {
   if (pair.vectors !== null && pair.vectorsVerdict.status === 'unchecked') {
     pair.vectorsVerdict = await verdict(async () =>
-      depth === 'verified' ? await checkBytes(archive, pair.vectors as BackupFile) : await checkContainer(archive, pair.vectors as BackupFile),
+      depth === 'verified'
+        ? await checkBytes(archive, pair.vectors as BackupFile)
+        : await checkContainer(archive, pair.vectors as BackupFile),
     );
   }
   if (pair.graph === null || pair.graphVerdict.status !== 'unchecked') return null;
@@ -161,7 +178,9 @@ async function checkGraphHalf(
   return {
     verdict: { status: verified ? 'verified' : 'sound' },
     bytes: bytes.count,
-    counts: verified ? { nodes: tally.nodes, memories: tally.memories, relationships: tally.relationships } : null,
+    counts: verified
+      ? { nodes: tally.nodes, memories: tally.memories, relationships: tally.relationships }
+      : null,
     graphName: tally.graphName,
   };
 }
@@ -194,7 +213,8 @@ class GraphTally {
         if (node.labels.includes(MEMORY_LABEL)) this.memories++;
       } else {
         const relationship = asRelationship(record);
-        if ('reason' in relationship) throw this.failure(`${relationship.reason} (record ${this.relationships + 1})`);
+        if ('reason' in relationship)
+          throw this.failure(`${relationship.reason} (record ${this.relationships + 1})`);
         this.relationships++;
         if (!this.ids.has(relationship.source) || !this.ids.has(relationship.target)) {
           throw this.failure(`relationship ${this.relationships} joins a node that is not in the file`);
@@ -212,7 +232,10 @@ class GraphTally {
     if (this.ids.size !== this.nodes) throw this.failure('two nodes share one internal id');
     if (!isMap(this.stats)) return;
     const { node_count: nodes, relationship_count: relationships } = this.stats;
-    if ((nodes !== undefined && nodes !== this.nodes) || (relationships !== undefined && relationships !== this.relationships)) {
+    if (
+      (nodes !== undefined && nodes !== this.nodes) ||
+      (relationships !== undefined && relationships !== this.relationships)
+    ) {
       throw this.failure('it holds other numbers of records than it says');
     }
   }

@@ -5,7 +5,14 @@ import { persistenceFindings, queryTimeout, readServerFacts, type GraphServerFac
 import type { Finding, GraphAssessment, Unreachable, UnreachableCause } from './types.js';
 
 const CAUSES = new Set<string>([
-  'refused', 'unknown-host', 'private-host', 'wrong-credentials', 'tls', 'loading', 'timeout', 'module-missing',
+  'refused',
+  'unknown-host',
+  'private-host',
+  'wrong-credentials',
+  'tls',
+  'loading',
+  'timeout',
+  'module-missing',
 ]);
 
 /** The finding form of a failed connection. */
@@ -76,11 +83,17 @@ async function look(store: GraphStore, base: { name: string; address: string }):
   const started = performance.now();
   await store.command('reach the graph server', 'PING');
   const latencyMs = performance.now() - started;
-  const [facts, keys, kind] = await Promise.all([readServerFacts(store), store.graphs(), store.kindOf(base.name)]);
+  const [facts, keys, kind] = await Promise.all([
+    readServerFacts(store),
+    store.graphs(),
+    store.kindOf(base.name),
+  ]);
   store.queryTimeoutMs = queryTimeout(facts);
   const findings = persistenceFindings(facts);
   const { name } = base;
-  const leftovers = keys.filter((key) => key.startsWith(`{${name}}:lifeboat:`) || key.startsWith(`{${name}}:before:`));
+  const leftovers = keys.filter(
+    (key) => key.startsWith(`{${name}}:lifeboat:`) || key.startsWith(`{${name}}:before:`),
+  );
   const known = {
     ...NOTHING,
     ...base,
@@ -94,7 +107,13 @@ async function look(store: GraphStore, base: { name: string; address: string }):
   findings.push(...leftoverFindings(leftovers));
   if (kind !== 'graph') {
     // A graph that was deleted a moment ago may still be in the server's list.
-    findings.push(...missingFindings(name, kind, keys.filter((key) => key !== name && !leftovers.includes(key))));
+    findings.push(
+      ...missingFindings(
+        name,
+        kind,
+        keys.filter((key) => key !== name && !leftovers.includes(key)),
+      ),
+    );
     return { assessment: { ...known, state: 'lost' }, findings, facts };
   }
   const contents = await readContents(store, name);
@@ -105,13 +124,22 @@ async function look(store: GraphStore, base: { name: string; address: string }):
       message: `The graph "${name}" is there but holds no memories${contents.nodes > 0 ? ` (only ${contents.nodes} other nodes)` : ''}.`,
     });
   }
-  return { assessment: { ...known, ...contents, state: contents.memories === 0 ? 'empty' : 'intact' }, findings, facts };
+  return {
+    assessment: { ...known, ...contents, state: contents.memories === 0 ? 'empty' : 'intact' },
+    findings,
+    facts,
+  };
 }
 
 async function readContents(
   store: GraphStore,
   name: string,
-): Promise<Pick<GraphAssessment, 'nodes' | 'memories' | 'relationships' | 'byLabel' | 'byType' | 'byRelationship' | 'readRate'>> {
+): Promise<
+  Pick<
+    GraphAssessment,
+    'nodes' | 'memories' | 'relationships' | 'byLabel' | 'byType' | 'byRelationship' | 'readRate'
+  >
+> {
   const [survey, byType] = await Promise.all([store.survey(name), store.memoryTypes(name)]);
   return { ...survey, byType, readRate: survey.nodes === 0 ? null : await measureReadRate(store, name) };
 }

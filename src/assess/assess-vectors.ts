@@ -68,7 +68,13 @@ async function look(
   if (collection === null) {
     return {
       assessment: { ...known, state: 'lost' },
-      findings: [{ severity: 'problem', code: 'collection-lost', message: `There is no collection "${name}" in Qdrant.` }],
+      findings: [
+        {
+          severity: 'problem',
+          code: 'collection-lost',
+          message: `There is no collection "${name}" in Qdrant.`,
+        },
+      ],
     };
   }
   const { status, size, distance, payloadIndexes } = collection;
@@ -76,7 +82,11 @@ async function look(
   const settings = { ...known, status, size, distance, payloadIndexes, points };
   const findings = settingsFindings(collection.status, size, payloadIndexes, name);
   if (points === 0) {
-    findings.push({ severity: 'problem', code: 'collection-empty', message: `The collection "${name}" is there but holds no points.` });
+    findings.push({
+      severity: 'problem',
+      code: 'collection-empty',
+      message: `The collection "${name}" is there but holds no points.`,
+    });
     return { assessment: { ...settings, state: 'empty' }, findings };
   }
   const excludedPoints = await countExcluded(store, name, excludedTypes);
@@ -89,10 +99,17 @@ async function look(
     });
   }
   const degraded = sample.payloadsMissing || status === 'red';
-  return { assessment: { ...settings, ...sample, excludedPoints, state: degraded ? 'degraded' : 'intact' }, findings };
+  return {
+    assessment: { ...settings, ...sample, excludedPoints, state: degraded ? 'degraded' : 'intact' },
+    findings,
+  };
 }
 
-async function countExcluded(store: VectorStore, name: string, excludedTypes: readonly string[]): Promise<number> {
+async function countExcluded(
+  store: VectorStore,
+  name: string,
+  excludedTypes: readonly string[],
+): Promise<number> {
   if (excludedTypes.length === 0) return 0;
   return store.count(name, { must: [{ key: 'type', match: { any: excludedTypes } }] });
 }

@@ -65,5 +65,11 @@ async function assessFirst(options: AssessOptions, now: Date): ReturnType<typeof
     last = await assessBackups(archive, options.graph.name, options.backupDepth, now);
     if (last.assessment.pairs.length > 0) return last;
   }
-  return last ?? { assessment: { state: 'empty', source: 'nowhere', pairs: [], newest: null }, findings: [], readRate: null };
+  return (
+    last ?? {
+      assessment: { state: 'empty', source: 'nowhere', pairs: [], newest: null },
+      findings: [],
+      readRate: null,
+    }
+  );
 }

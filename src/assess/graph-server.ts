@@ -85,7 +85,8 @@ function moduleVersion(modules: unknown): string {
 
 function persistence(fields: Map<string, string>, save: string | null, aof: string | null): Persistence {
   const lastSave = Number(fields.get('rdb_last_save_time') ?? 0);
-  const aofKnown = aof ?? (fields.has('aof_enabled') ? (fields.get('aof_enabled') === '1' ? 'yes' : 'no') : null);
+  const aofKnown =
+    aof ?? (fields.has('aof_enabled') ? (fields.get('aof_enabled') === '1' ? 'yes' : 'no') : null);
   return {
     snapshots: save,
     aof: aofKnown === null ? null : aofKnown === 'yes',
@@ -111,7 +112,8 @@ export function persistenceFindings(facts: GraphServerFacts): Finding[] {
       severity: 'warning',
       code: 'no-persistence',
       message: 'The graph server keeps its data in memory only: a restart loses the graph.',
-      action: 'Set `appendonly yes` (REDIS_ARGS="--appendonly yes" for the FalkorDB image) and mount its data folder on a volume.',
+      action:
+        'Set `appendonly yes` (REDIS_ARGS="--appendonly yes" for the FalkorDB image) and mount its data folder on a volume.',
     });
   } else if (kept !== null && kept.aof === false) {
     findings.push({

@@ -33,7 +33,8 @@ function isLossless(properties: unknown): boolean {
   if (typeof properties !== 'object' || properties === null || Array.isArray(properties)) return false;
   for (const key in properties) {
     const value = (properties as Record<string, unknown>)[key];
-    if (typeof value === 'number' ? Number.isInteger(value) : typeof value === 'object' && !isTexts(value)) return false;
+    if (typeof value === 'number' ? Number.isInteger(value) : typeof value === 'object' && !isTexts(value))
+      return false;
     if (!PLAIN_KEY.test(key)) return false;
   }
   return true;

@@ -53,7 +53,11 @@ function withViewFlags(command: Command): Command {
     .option('--json', 'one JSON object a line, the last one the summary');
 }
 
-async function runReadOnly(context: CommandContext, command: 'assess' | 'validate', flags: Flags): Promise<void> {
+async function runReadOnly(
+  context: CommandContext,
+  command: 'assess' | 'validate',
+  flags: Flags,
+): Promise<void> {
   const settings = await settingsOf(context);
   const view = { json: flags.json === true, input: flags.input };
   const request: RunRequest = {

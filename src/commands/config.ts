@@ -24,7 +24,7 @@ export function addConfigCommand(program: Command, context: CommandContext): voi
     .addHelpText('after', HELP)
     .action(async ({ json }: { json?: true }) => {
       const { env, cwd } = context;
-      const settings = await loadSettings({ env, cwd, home: env['HOME'] ?? homedir() });
+      const settings = await loadSettings({ env, cwd, home: env['HOME'] || homedir() });
       // The list holds no secret; this catches one that was also written where none belongs.
       const redact = redactor(settings);
       const list = settings.list.map((setting) => ({

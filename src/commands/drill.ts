@@ -55,7 +55,9 @@ function isDrillable({ name }: DamageScenario): boolean {
 export function addDrillCommand(program: Command, context: CommandContext): void {
   program
     .command('drill')
-    .description('practise: real engines, believable data, real damage, recovery, and a comparison with before')
+    .description(
+      'practise: real engines, believable data, real damage, recovery, and a comparison with before',
+    )
     .option('--scenario <name>', 'what breaks', drillable, 'graph-lost')
     .option('--memories <number>', 'memories to fill the stores with', wholeNumber(1), 2_000)
     .option('--dim <number>', 'components of each vector, 2 to 4096', wholeNumber(2, 4096), 384)
@@ -68,7 +70,8 @@ export function addDrillCommand(program: Command, context: CommandContext): void
 
 function drillable(name: string): string {
   const known = DAMAGE_SCENARIOS.filter(isDrillable).map((scenario) => scenario.name);
-  if (!known.includes(name)) throw new InvalidArgumentError(`There is no such scenario yet. There are: ${known.join(', ')}.`);
+  if (!known.includes(name))
+    throw new InvalidArgumentError(`There is no such scenario yet. There are: ${known.join(', ')}.`);
   return name;
 }
 
@@ -86,23 +89,26 @@ interface Drill {
   flags: Flags;
   context: CommandContext;
   signal: AbortSignal;
-  say(text: string): void;
+  say: (text: string) => void;
 }
 
 async function runDrill(flags: Flags, context: CommandContext): Promise<void> {
-  const say = (text: string): void => context.err(`${text}\n`);
+  const say = (text: string): void => sayWrapped(text, context);
   // Settings that are wrong are told before an engine starts.
   const own = await settingsOf(context);
-  introduce(flags, context);
+  introduce(flags, say);
   const stop = new AbortController();
   // Stays until everything is removed: a Ctrl-C must not leave half of it.
   const stopListening = context.onInterrupt(() => stop.abort(new Interrupted()));
   try {
     const drill = { flags, context, signal: stop.signal, say };
-    await unlessAborted(ensureEngines({ env: context.env, onProgress: (text) => say(`  ${text}`) }), stop.signal);
+    await unlessAborted(
+      ensureEngines({ env: context.env, onProgress: (text) => say(`  ${text}`) }),
+      stop.signal,
+    );
     context.setExitCode(await withEngines(drill, (engines, folder) => practise(drill, own, engines, folder)));
   } catch (error) {
-    if (error instanceof Interrupted) say('Stopped. The engines of the drill and their data are removed.');
+    if (error instanceof Interrupted) say('\nStopped. The engines of the drill and their data are removed.');
     throw error;
   } finally {
     stopListening();
@@ -110,26 +116,39 @@ async function runDrill(flags: Flags, context: CommandContext): Promise<void> {
 }
 
 /** What is about to happen, before anything does. */
-function introduce({ scenario, memories }: Flags, context: CommandContext): void {
-  const { description } = damageScenario(scenario);
-  const plan = [
-    `Engines of the drill's own are started and filled with ${formatNumberOf(memories, 'memory', 'memories')}, and a backup is taken.`,
-    'Then comes the damage, the recovery, and a comparison with before.',
-    'Nothing of yours is touched. Ctrl-C stops and removes everything.',
-  ];
-  const width = Math.min(context.terminal?.stdout.columns || 110, 110) - 1;
-  for (const line of [...wrapText(`DRILL ${scenario}: ${description}`, width), ...wrapText(plan.join(' '), width)]) {
-    context.err(`${line}\n`);
+function introduce({ scenario, memories }: Flags, say: Drill['say']): void {
+  const count = formatNumberOf(memories, 'memory', 'memories');
+  say(`DRILL ${scenario}: ${damageScenario(scenario).description}`);
+  say(
+    `Engines of the drill's own are started and filled with ${count}, and a backup is taken. Then comes the damage, ` +
+      'the recovery, and a comparison with before. Nothing of yours is touched. Ctrl-C stops and removes everything.',
+  );
+}
+
+/** A message that fits the terminal; what is indented stays so. */
+function sayWrapped(text: string, context: CommandContext): void {
+  const columns = context.terminal?.stdout.columns;
+  const width = Math.min(columns === undefined || columns === 0 ? WIDEST : columns, WIDEST) - 1;
+  const indent = /^ */.exec(text)?.[0] ?? '';
+  for (const [index, line] of wrapText(text, width - indent.length - 2).entries()) {
+    context.err(line === '' ? '\n' : `${indent}${index > 0 && indent !== '' ? '  ' : ''}${line}\n`);
   }
 }
 
+/** Longer lines are hard to read, however wide the terminal. */
+const WIDEST = 110;
+
 /** Runs the work with two engines of its own, and removes them and their data afterwards, whatever happens. */
-async function withEngines<T>(drill: Drill, work: (engines: DrillEngines, folder: string) => Promise<T>): Promise<T> {
+async function withEngines<T>(
+  drill: Drill,
+  work: (engines: DrillEngines, folder: string) => Promise<T>,
+): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'lifeboat-drill-'));
   let engines: DrillEngines | null = null;
   try {
     drill.say('  starting FalkorDB and Qdrant on free ports');
     engines = await startDrillEngines({ folder, env: drill.context.env, onProgress: () => undefined });
+    drill.signal.throwIfAborted();
     return await work(engines, folder);
   } finally {
     await engines?.stop();
@@ -156,7 +175,11 @@ async function practise(drill: Drill, own: Settings, engines: DrillEngines, fold
   }
 }
 
-async function fillStores({ flags, signal, say }: Drill, engines: DrillEngines, backupDir: string | null): Promise<FillResult> {
+async function fillStores(
+  { flags, signal, say }: Drill,
+  engines: DrillEngines,
+  backupDir: string | null,
+): Promise<FillResult> {
   const { memories, dim, seed } = flags;
   say('  filling both stores and taking a backup');
   const options = { memories, dim, seed, backupDir, timestamp: backupStamp(new Date()), force: false };
@@ -188,7 +211,11 @@ async function drillSettings(
   engines: DrillEngines,
   folder: string,
 ): Promise<Settings> {
-  const env = { HOME: context.env['HOME'], ...engines.variables, AUTOMEM_BACKUP_DIR: join(folder, 'backups') };
+  const env = {
+    HOME: context.env['HOME'],
+    ...engines.variables,
+    AUTOMEM_BACKUP_DIR: join(folder, 'backups'),
+  };
   const drill = await loadSettings({ env, cwd: folder, home: folder });
   return { ...drill, objectives: own.objectives, folders: own.folders };
 }
@@ -224,7 +251,8 @@ async function compareWithBefore(before: GraphSnapshot, { stores }: DrillEngines
   const after = await readGraph(stores.graph);
   try {
     const { equal, nodes, relationships, examples } = await compareGraphs(before, after);
-    const differences = nodes.missing + nodes.extra + nodes.changed + relationships.missing + relationships.extra;
+    const differences =
+      nodes.missing + nodes.extra + nodes.changed + relationships.missing + relationships.extra;
     return { equal, differences, nodes, relationships, examples: examples.map(describeDifference) };
   } finally {
     await after.close();

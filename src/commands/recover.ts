@@ -39,7 +39,10 @@ export function addRecoverCommand(program: Command, context: CommandContext): vo
     .option('--dry-run', 'read everything, change nothing, and print exactly what would happen')
     .option('--confirm <graph>', 'the name of the graph, typed out: agrees to replacing it')
     .option('--backup <timestamp>', 'the backup to use: YYYYMMDD_HHMMSS, latest, or none', 'latest')
-    .option('--restore-unmatched', 'bring back memories of the backup that had a vector then and have none now')
+    .option(
+      '--restore-unmatched',
+      'bring back memories of the backup that had a vector then and have none now',
+    )
     .option('--plans <folder>', 'a folder with plans of your own beside the built-in ones')
     .option('--no-input', 'never ask; a missing answer fails')
     .option('--json', 'one JSON object a line, the last one the summary')

@@ -164,7 +164,7 @@ Exit codes:
 }
 
 async function settingsOf({ env, cwd }: CommandContext): Promise<Settings> {
-  return await loadSettings({ env, cwd, home: env['HOME'] ?? homedir() });
+  return await loadSettings({ env, cwd, home: env['HOME'] || homedir() });
 }
 
 /** The addresses that the settings hold. */

@@ -147,8 +147,10 @@ export const recoveryMachine = setup({
             const wanted = context.plan ?? recommended;
             const isNamed = context.plan !== null;
             const chosen =
-              options.find(({ name, applies, onRequest }) => name === wanted && (applies || (isNamed && onRequest === true))) ??
-              null;
+              options.find(
+                ({ name, applies, onRequest }) =>
+                  name === wanted && (applies || (isNamed && onRequest === true)),
+              ) ?? null;
             return { options, recommended, chosen };
           }),
         },

@@ -32,7 +32,10 @@ const ENTRIES: Entries = {
   'step.finished': (event) => [stepEntry(event)],
   check: (event) => [checkEntry(event)],
   comparison: ({ comparison: { equal, differences } }) => [
-    { tone: equal ? 'ok' : 'bad', text: `compared with before the damage: ${formatNumberOf(differences, 'difference', 'differences')}` },
+    {
+      tone: equal ? 'ok' : 'bad',
+      text: `compared with before the damage: ${formatNumberOf(differences, 'difference', 'differences')}`,
+    },
   ],
   notice: ({ message }) => [info(message)],
   stopping: ({ message }) => [warn(message)],

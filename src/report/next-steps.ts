@@ -10,7 +10,8 @@ export function nextSteps(view: RunView): string[] {
   const steps: string[] = [];
   const failure = summary.failure ?? view.failure;
   // The hint of a run that was stopped speaks of stores that last; those of a drill are gone.
-  if (failure && !(summary.command === 'drill' && summary.outcome === 'interrupted')) steps.push(failure.hint);
+  if (failure && !(summary.command === 'drill' && summary.outcome === 'interrupted'))
+    steps.push(failure.hint);
   if (summary.outcome === 'interrupted' && !failure)
     steps.push('Run the command again when you are ready. It starts from the beginning.');
   for (const check of view.checks) {
@@ -49,7 +50,9 @@ function afterDrill({ outcome, comparison }: Summary): string[] {
   if (comparison?.equal === false) {
     return ['A drill must come back without a difference: please report this, with the files above.', gone];
   }
-  return outcome === 'recovered' ? [gone, 'To look at your own stores, without changing them: lifeboat assess'] : [gone];
+  return outcome === 'recovered'
+    ? [gone, 'To look at your own stores, without changing them: lifeboat assess']
+    : [gone];
 }
 
 function afterAssessment(view: RunView): string[] {

@@ -60,7 +60,9 @@ function outcomeSentence(view: RunView, summary: Summary): string {
     case 'cancelled':
       return 'Cancelled. Nothing was changed.';
     case 'interrupted':
-      return summary.failure ? `Interrupted. ${summary.failure.message}` : 'Interrupted. Both stores are as they were.';
+      return summary.failure
+        ? `Interrupted. ${summary.failure.message}`
+        : 'Interrupted. Both stores are as they were.';
   }
 }
 

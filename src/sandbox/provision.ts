@@ -29,7 +29,7 @@ export interface Provisioned {
 export function enginesFolder(env: Environment): string {
   const named = env['LIFEBOAT_CACHE'];
   if (named !== undefined && named !== '') return resolve(named, 'engines');
-  return join(env['HOME'] ?? homedir(), '.cache', 'lifeboat', 'engines');
+  return join(env['HOME'] || homedir(), '.cache', 'lifeboat', 'engines');
 }
 
 /**

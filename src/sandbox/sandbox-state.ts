@@ -53,7 +53,7 @@ export function sandboxFiles(options: {
   cwd: string;
 }): SandboxFiles {
   const { dir, env, cwd } = options;
-  const root = env['LIFEBOAT_STATE'] ?? join(env['HOME'] ?? homedir(), '.local', 'state', 'lifeboat');
+  const root = env['LIFEBOAT_STATE'] ?? join(env['HOME'] || homedir(), '.local', 'state', 'lifeboat');
   const folder = dir === undefined ? resolve(cwd, root, 'sandbox') : resolve(cwd, dir);
   return {
     folder,

@@ -14,7 +14,9 @@ import type { StepContext } from './step.js';
 export async function backupVectorIds(context: StepContext): Promise<ReadonlySet<string> | null> {
   const { archive, backup } = context;
   if (archive === null || backup?.vectors == null) return null;
-  context.notice('Some memories of the backup have no vector now; reading its vector half to see whether they had one then.');
+  context.notice(
+    'Some memories of the backup have no vector now; reading its vector half to see whether they had one then.',
+  );
   const ids = new Set<string>();
   try {
     const chunks = gunzipStream(archive, backup.vectors);
@@ -31,7 +33,9 @@ export async function backupVectorIds(context: StepContext): Promise<ReadonlySet
     return ids;
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
-    context.notice(`The vector half of the backup cannot be read (${error.reason}); those memories are brought back.`);
+    context.notice(
+      `The vector half of the backup cannot be read (${error.reason}); those memories are brought back.`,
+    );
     return null;
   }
 }

@@ -36,7 +36,8 @@ async function waitForRewrite(context: StepContext): Promise<string> {
     const info = await persistenceInfo(context.graph);
     const busy = info?.get('aof_rewrite_in_progress') === '1' || info?.get('aof_rewrite_scheduled') === '1';
     if (busy) continue;
-    if (info?.get('aof_last_bgrewrite_status') === 'ok') return 'compacted: a restart loads the new graph at once';
+    if (info?.get('aof_last_bgrewrite_status') === 'ok')
+      return 'compacted: a restart loads the new graph at once';
     return notAllowed(context, 'the rewrite failed; the log of the graph server tells why');
   }
   return notAllowed(context, `it was not finished after ${MAX_WAIT_MS / 60_000} minutes`);
@@ -44,13 +45,17 @@ async function waitForRewrite(context: StepContext): Promise<string> {
 
 /** The recovery stands all the same, so this is told plainly and does not fail the run. */
 function notAllowed(context: StepContext, reason: string): string {
-  context.notice(`The append-only file was not compacted: ${reason}. Until BGREWRITEAOF is run, a restart replays the whole recovery.`);
+  context.notice(
+    `The append-only file was not compacted: ${reason}. Until BGREWRITEAOF is run, a restart replays the whole recovery.`,
+  );
   return `not compacted: ${reason}`;
 }
 
 async function persistenceInfo(graph: GraphStore): Promise<Map<string, string> | null> {
   try {
-    const text = String(await graph.command('look at the persistence of the graph server', 'INFO', 'persistence'));
+    const text = String(
+      await graph.command('look at the persistence of the graph server', 'INFO', 'persistence'),
+    );
     return new Map(text.split('\r\n').map((line) => line.split(':') as [string, string]));
   } catch (error) {
     if (error instanceof Failure && error.code === 'forbidden') return null;

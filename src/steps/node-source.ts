@@ -1,5 +1,11 @@
 import { gunzipStream } from '../backup/container.js';
-import { asNode, asRelationship, readBackupFile, type BadRecord, type FilePart } from '../backup/graph-file.js';
+import {
+  asNode,
+  asRelationship,
+  readBackupFile,
+  type BadRecord,
+  type FilePart,
+} from '../backup/graph-file.js';
 import { ExitCode, Failure } from '../failure.js';
 import { isMap, type GraphNode, type GraphRelationship, type Value } from '../memory/values.js';
 import type { BackupFile } from '../backup/types.js';
@@ -91,7 +97,10 @@ export class BackupSource implements NodeSource {
   private reconcile(): void {
     if (!isMap(this.stats)) return;
     const { node_count: nodes, relationship_count: relationships } = this.stats;
-    if ((nodes !== undefined && nodes !== this.nodesRead) || (relationships !== undefined && relationships !== this.relationshipsRead)) {
+    if (
+      (nodes !== undefined && nodes !== this.nodesRead) ||
+      (relationships !== undefined && relationships !== this.relationshipsRead)
+    ) {
       throw this.failure('it holds other numbers of records than it says');
     }
   }
@@ -148,7 +157,8 @@ export class LiveSource implements NodeSource {
       read += page.length;
       yield page;
     }
-    if (read !== this.totals.relationships) throw incomplete(this.graph, 'relationships', read, this.totals.relationships);
+    if (read !== this.totals.relationships)
+      throw incomplete(this.graph, 'relationships', read, this.totals.relationships);
   }
 }
 
@@ -162,4 +172,3 @@ function incomplete(graph: string, what: string, read: number, counted: number):
     code: 'source-incomplete',
   });
 }
-

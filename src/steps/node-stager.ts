@@ -100,7 +100,11 @@ export class NodeStager {
       this.aliases.push({ source, internalId: node.internalId, staged: () => earlier.stagedId });
       return;
     }
-    if (source.kind === 'backup' && !this.context.restoreUnmatched && isVectorEligible(properties, this.context.excludedTypes)) {
+    if (
+      source.kind === 'backup' &&
+      !this.context.restoreUnmatched &&
+      isVectorEligible(properties, this.context.excludedTypes)
+    ) {
       const known = await this.vectorIdsAtBackup();
       if (known?.has(joinKey(id)) === true) {
         this.quarantine('memory', id, GONE, node);
@@ -128,7 +132,12 @@ export class NodeStager {
         this.noteUnbacked(merged.properties);
         this.notePatterns(key, payload);
       }
-      await this.stageMemory({ ...node, properties: merged.properties }, source, position, isChanged ? Origin.Merged : Origin.Backup);
+      await this.stageMemory(
+        { ...node, properties: merged.properties },
+        source,
+        position,
+        isChanged ? Origin.Merged : Origin.Backup,
+      );
     }
   }
 
@@ -159,18 +168,32 @@ export class NodeStager {
       for (const { field, rule } of decoded.salvaged) this.context.salvage(key, field, rule);
       this.noteUnbacked(decoded.properties);
       this.notePatterns(key, payload);
-      const labels = decoded.properties['type'] === 'MetaPattern' ? [MEMORY_LABEL, 'MetaMemory'] : [MEMORY_LABEL];
-      await this.stageMemory({ internalId: -1, labels, properties: decoded.properties }, null, position, Origin.Payload);
+      const labels =
+        decoded.properties['type'] === 'MetaPattern' ? [MEMORY_LABEL, 'MetaMemory'] : [MEMORY_LABEL];
+      await this.stageMemory(
+        { internalId: -1, labels, properties: decoded.properties },
+        null,
+        position,
+        Origin.Payload,
+      );
     }
     this.context.progress('nodes', this.sink.written.nodes, this.index.size);
   }
 
   private async payloads(keys: string[]): Promise<Map<string, Value>> {
-    const points = await this.context.vectors.retrieve(this.context.collection, keys.map(pointId), { payload: true, numbers: 'exact' });
+    const points = await this.context.vectors.retrieve(this.context.collection, keys.map(pointId), {
+      payload: true,
+      numbers: 'exact',
+    });
     return new Map(points.map(({ id, payload }) => [joinKey(id), payload]));
   }
 
-  private async stageMemory(node: GraphNode, source: NodeSource | null, position: number, origin: Origin): Promise<void> {
+  private async stageMemory(
+    node: GraphNode,
+    source: NodeSource | null,
+    position: number,
+    origin: Origin,
+  ): Promise<void> {
     const { index } = this;
     index.setOrigin(position, origin);
     const staged = await this.stage(node, source, (id) => index.setStagedId(position, id));
@@ -185,9 +208,14 @@ export class NodeStager {
     else this.tally.live++;
   }
 
-  private async stage(node: GraphNode, source: NodeSource | null, assigned: (id: number) => void): Promise<boolean> {
+  private async stage(
+    node: GraphNode,
+    source: NodeSource | null,
+    assigned: (id: number) => void,
+  ): Promise<boolean> {
     const { kept, refused } = storableProperties(node.properties);
-    const id = typeof node.properties[ID_PROPERTY] === 'string' ? node.properties[ID_PROPERTY] : node.labels.join(':');
+    const id =
+      typeof node.properties[ID_PROPERTY] === 'string' ? node.properties[ID_PROPERTY] : node.labels.join(':');
     for (const key of refused) {
       this.quarantine('property', `${id} ${key}`, 'the graph cannot hold its value', node.properties[key]);
     }
@@ -205,13 +233,19 @@ export class NodeStager {
   }
 
   /** One label or property name that cannot be stored must not cost the whole node. */
-  private async stageSoundPart(node: GraphNode, id: string, tell: (stagedId: number) => void, problem: string): Promise<boolean> {
+  private async stageSoundPart(
+    node: GraphNode,
+    id: string,
+    tell: (stagedId: number) => void,
+    problem: string,
+  ): Promise<boolean> {
     const { labels, properties, refused } = withoutUnsoundNames(node.labels, node.properties);
     if (labels.length === 0) {
       this.quarantine('node', id, problem, node);
       return false;
     }
-    for (const { name, reason } of refused) this.quarantine('property', `${id} ${name}`, reason, node.properties[name]);
+    for (const { name, reason } of refused)
+      this.quarantine('property', `${id} ${name}`, reason, node.properties[name]);
     await this.sink.node({ labels, properties }, tell);
     return true;
   }
@@ -220,7 +254,8 @@ export class NodeStager {
     const metadata = isMap(payload) ? payload['metadata'] : undefined;
     for (const pattern of readHints(id, metadata).patterns) {
       const known = this.patterns.get(pattern.type);
-      if (known === undefined || known.similarMemories < pattern.similarMemories) this.patterns.set(pattern.type, pattern);
+      if (known === undefined || known.similarMemories < pattern.similarMemories)
+        this.patterns.set(pattern.type, pattern);
     }
   }
 
@@ -248,10 +283,13 @@ export class NodeStager {
   }
 
   private noteUnbacked(properties: ValueMap): void {
-    const times = [properties['updated_at'], properties['timestamp']].filter((time) => typeof time === 'string');
+    const times = [properties['updated_at'], properties['timestamp']].filter(
+      (time) => typeof time === 'string',
+    );
     const newest = times.sort().at(-1);
     const { work } = this.context;
-    if (newest !== undefined && (work.newestUnbacked === null || newest > work.newestUnbacked)) work.newestUnbacked = newest;
+    if (newest !== undefined && (work.newestUnbacked === null || newest > work.newestUnbacked))
+      work.newestUnbacked = newest;
   }
 
   /** Waits for the server, then tells each source where the nodes went that another source had already brought. */
@@ -260,11 +298,17 @@ export class NodeStager {
     for (const { source, internalId, staged } of this.aliases) source.ids.set(internalId, staged());
     for (const [key, { stagedId }] of this.claimed) {
       if (key.startsWith(PATTERN)) this.context.work.patternIds.set(key.slice(PATTERN.length), stagedId);
-      else if (key.startsWith(MEMORY_KEY)) this.context.work.memoryIds.set(joinKey(key.slice(MEMORY_KEY.length)), stagedId);
+      else if (key.startsWith(MEMORY_KEY))
+        this.context.work.memoryIds.set(joinKey(key.slice(MEMORY_KEY.length)), stagedId);
     }
   }
 
-  private quarantine(kind: 'memory' | 'node' | 'property', id: string, reason: string, record: unknown): void {
+  private quarantine(
+    kind: 'memory' | 'node' | 'property',
+    id: string,
+    reason: string,
+    record: unknown,
+  ): void {
     this.tally.quarantined++;
     this.context.quarantine({ kind, id, reason, record });
   }
@@ -278,7 +322,10 @@ export class NodeStager {
       [payload, 'from their payload alone'],
     ] as const;
     const memories = parts.filter(([count]) => count > 0).map(([count, how]) => `${count} ${how}`);
-    const rest = [`${other} other nodes`, ...(quarantined > 0 ? [`${quarantined} records in quarantine`] : [])];
+    const rest = [
+      `${other} other nodes`,
+      ...(quarantined > 0 ? [`${quarantined} records in quarantine`] : []),
+    ];
     return `${this.memories} memories (${memories.join(', ')}); ${rest.join('; ')}`;
   }
 }
@@ -296,7 +343,8 @@ function patternIdentity(type: string): string {
 /** What makes two nodes of different sources the same node; null where nothing does. */
 function identity(node: GraphNode): string | null {
   const { labels, properties } = node;
-  if (labels[0] === 'Pattern' && typeof properties['type'] === 'string') return patternIdentity(properties['type']);
+  if (labels[0] === 'Pattern' && typeof properties['type'] === 'string')
+    return patternIdentity(properties['type']);
   const id = properties[ID_PROPERTY];
   if (typeof id !== 'string') return null;
   return labels.includes(MEMORY_LABEL) ? `${MEMORY_KEY}${id}` : `${labels.join(':')}\0${id}`;
@@ -306,4 +354,3 @@ function once<T>(make: () => Promise<T>): () => Promise<T> {
   let made: Promise<T> | undefined;
   return () => (made ??= make());
 }
-

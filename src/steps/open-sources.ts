@@ -10,8 +10,10 @@ export async function openSources(context: StepContext): Promise<NodeSource[]> {
   const sources: NodeSource[] = [];
   // From here on, whatever is written to the live graph, be it one property, makes the server refuse the swap.
   if (!context.dryRun) await context.graph.command('watch the live graph', 'WATCH', graphName);
-  const live = (await context.graph.kindOf(graphName)) === 'graph' ? await context.graph.totals(graphName) : null;
-  context.work.liveBefore = live === null ? 'none' : `${live.nodes} nodes, ${live.relationships} relationships`;
+  const live =
+    (await context.graph.kindOf(graphName)) === 'graph' ? await context.graph.totals(graphName) : null;
+  context.work.liveBefore =
+    live === null ? 'none' : `${live.nodes} nodes, ${live.relationships} relationships`;
   if (live !== null && live.nodes > 0) {
     context.notice(`The live graph still holds ${live.nodes} nodes; they are carried over as they are.`);
     sources.push(new LiveSource(await context.openGraph(), graphName, live));

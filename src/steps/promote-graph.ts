@@ -10,22 +10,44 @@ export const promoteGraph: Step = {
   id: 'promote-graph',
   title: 'Promote the new graph',
   writes: true,
+  isSwap: true,
   async run(context) {
+    // Should anything happen to either graph from here on, neither is renamed.
+    await context.graph.command('watch the staged graph', 'WATCH', context.stagingKey);
     await refuseIfWrittenTo(context);
     const kind = await context.graph.kindOf(context.graphName);
     const transaction = context.graph.redis.multi();
     if (kind !== 'none') transaction.rename(context.graphName, context.replacedKey);
     transaction.rename(context.stagingKey, context.graphName);
-    await runTransaction(context, transaction);
-    context.work.promoted = true;
     context.work.replaced = kind !== 'none';
+    try {
+      await runTransaction(context, transaction);
+    } catch (error) {
+      context.work.promoted = await isSwapped(context);
+      throw error;
+    }
+    context.work.promoted = true;
     return kind === 'none'
       ? `"${context.graphName}" is live; there was no graph to keep`
       : `"${context.graphName}" is live; what it replaced is kept as "${context.replacedKey}"`;
   },
 };
 
-async function runTransaction(context: StepContext, transaction: { exec(): Promise<[Error | null, unknown][] | null> }): Promise<void> {
+/** Where the connection broke, the swap may have been made and only its answer lost. */
+async function isSwapped({ openGraph, stagingKey, graphName }: StepContext): Promise<boolean> {
+  try {
+    const graph = await openGraph();
+    return (await graph.kindOf(stagingKey)) === 'none' && (await graph.kindOf(graphName)) === 'graph';
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    return false;
+  }
+}
+
+async function runTransaction(
+  context: StepContext,
+  transaction: { exec(): Promise<[Error | null, unknown][] | null> },
+): Promise<void> {
   let replies: [Error | null, unknown][] | null;
   try {
     replies = await transaction.exec();
@@ -41,6 +63,7 @@ async function runTransaction(context: StepContext, transaction: { exec(): Promi
 /** Writes that came after staging began are in the live graph only: the swap would hide them. */
 async function refuseIfWrittenTo(context: StepContext): Promise<void> {
   const { graph, graphName, work } = context;
+  if ((await graph.kindOf(context.stagingKey)) !== 'graph') throw stagingGone(context);
   const isGraph = (await graph.kindOf(graphName)) === 'graph';
   const survey = isGraph ? await graph.totals(graphName) : null;
   const now = survey === null ? 'none' : `${survey.nodes} nodes, ${survey.relationships} relationships`;
@@ -52,6 +75,17 @@ async function refuseIfWrittenTo(context: StepContext): Promise<void> {
       ? `the collection has ${points} points now, ${work.index?.size ?? 0} were read`
       : `the live graph was "${work.liveBefore ?? 'none'}" when staging began and is "${now}" now`,
   );
+}
+
+function stagingGone({ stagingKey }: StepContext): Failure {
+  return new Failure({
+    operation: 'promote the staged graph',
+    subject: stagingKey,
+    reason: 'it is not there any more: something deleted it',
+    hint: 'Look for another program that clears keys, or for a maxmemory-policy that evicts them, then run the command again.',
+    exitCode: ExitCode.failed,
+    code: 'staging-gone',
+  });
 }
 
 function writtenTo({ graphName }: StepContext, what: string): Failure {

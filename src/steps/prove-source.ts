@@ -19,7 +19,9 @@ export const proveSource: Step = {
       const index = await readCollection(context);
       const counted = await context.vectors.count(context.collection);
       if (index.size === counted) return accept(context, index);
-      context.notice(`The collection changed while it was read (${index.size} points read, ${counted} counted).`);
+      context.notice(
+        `The collection changed while it was read (${index.size} points read, ${counted} counted).`,
+      );
     }
     throw new Failure({
       operation: 'read the collection completely',
@@ -46,7 +48,11 @@ async function readCollection(context: StepContext): Promise<SourceIndex> {
 function accept(context: StepContext, index: SourceIndex): string {
   if (index.size === 0) throw nothing(context, 'the collection holds no points', 'source-empty');
   if (index.bare === index.size) {
-    throw nothing(context, 'its points carry vectors but no payloads, so there is nothing to rebuild memories from', 'payloads-missing');
+    throw nothing(
+      context,
+      'its points carry vectors but no payloads, so there is nothing to rebuild memories from',
+      'payloads-missing',
+    );
   }
   context.work.index = index;
   for (const [peculiarity, count] of index.peculiarIds) {
@@ -69,7 +75,7 @@ function nothing(context: StepContext, reason: string, code: string): Failure {
     hint:
       context.backup === null
         ? 'This path cannot work, and there is no usable backup. Look for backups elsewhere (AUTOMEM_BACKUP_DIR).'
-        : `This path cannot work. Restore the backup ${context.backup.timestamp} instead (plan restore-backup).`,
+        : `This path cannot work. The backup ${context.backup.timestamp} holds the graph: restore it with AutoMem's restore_from_backup.py --backup-timestamp ${context.backup.timestamp}.`,
     exitCode: ExitCode.nothingToRecoverFrom,
     code,
   });

@@ -25,7 +25,8 @@ export class ReadAhead<T> implements AsyncIterable<T> {
       for await (const item of source) {
         this.queue.push(item);
         this.wakeConsumer?.();
-        while (this.queue.length >= this.limit) await new Promise<void>((resolve) => (this.wakeSource = resolve));
+        while (this.queue.length >= this.limit)
+          await new Promise<void>((resolve) => (this.wakeSource = resolve));
       }
     } catch (error) {
       this.failure = error instanceof Error ? error : new Error(String(error));

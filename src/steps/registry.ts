@@ -9,8 +9,7 @@ import { validateCandidate } from './validate-candidate.js';
 
 /** Every step that a plan may name. */
 export const STEPS: ReadonlyMap<string, Step> = new Map(
-  [proveSource, stageNodes, stageRelationships, validateCandidate, promoteGraph, recount, compactAof].map((step) => [
-    step.id,
-    step,
-  ]),
+  [proveSource, stageNodes, stageRelationships, validateCandidate, promoteGraph, recount, compactAof].map(
+    (step) => [step.id, step],
+  ),
 );

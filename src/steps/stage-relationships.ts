@@ -58,7 +58,9 @@ class RelationshipStager {
     private readonly sink: GraphSink,
     private readonly index: SourceIndex,
   ) {
-    this.revisited = new Set([...index.entries(Origin.Merged, Origin.Live)].map(({ position }) => index.stagedId(position)));
+    this.revisited = new Set(
+      [...index.entries(Origin.Merged, Origin.Live)].map(({ position }) => index.stagedId(position)),
+    );
   }
 
   async takeSource(source: NodeSource): Promise<void> {
@@ -83,7 +85,8 @@ class RelationshipStager {
     if (source.kind === 'live') this.addLive(key, properties);
     else if (this.isRival(key, { from, to, relationship })) return;
     // Only what can come twice is remembered: ends that newer payloads speak of too.
-    if (source.kind === 'live' || this.revisited.has(from) || this.revisited.has(to)) this.remember(type, from, to);
+    if (source.kind === 'live' || this.revisited.has(from) || this.revisited.has(to))
+      this.remember(type, from, to);
     if (await this.write(from, to, type, properties, relationship)) this.tally[source.kind]++;
   }
 
@@ -148,15 +151,22 @@ class RelationshipStager {
 
   private isNewerThanBackup(hints: Hints): boolean {
     const takenAt = this.context.backup?.takenAt;
-    return hints.enrichedAt !== null && takenAt !== undefined && Date.parse(hints.enrichedAt) > Date.parse(takenAt);
+    return (
+      hints.enrichedAt !== null && takenAt !== undefined && Date.parse(hints.enrichedAt) > Date.parse(takenAt)
+    );
   }
 
   private async apply(id: string, hints: Hints): Promise<void> {
     for (const hint of hints.relationships) {
       const from = this.stagedMemory(hint.source);
       const to = this.stagedMemory(hint.target);
-      if (from < 0 || to < 0) this.drop(name(hint), 'hinted at, but a memory at one of its ends does not exist', hint);
-      else if (!this.remember(hint.type, from, to) && (await this.write(from, to, hint.type, hint.properties, hint))) this.tally.hinted++;
+      if (from < 0 || to < 0)
+        this.drop(name(hint), 'hinted at, but a memory at one of its ends does not exist', hint);
+      else if (
+        !this.remember(hint.type, from, to) &&
+        (await this.write(from, to, hint.type, hint.properties, hint))
+      )
+        this.tally.hinted++;
     }
     for (const pattern of hints.patterns) {
       const from = this.stagedMemory(id);
@@ -167,13 +177,19 @@ class RelationshipStager {
     }
     for (const problem of hints.unusable) this.drop(id, problem, null);
     if (hints.temporalLinks > 0) {
-      this.drop(`${id} -PRECEDED_BY-> ?`, `enrichment made ${hints.temporalLinks} of these, but their other ends are recorded nowhere`, null);
+      this.drop(
+        `${id} -PRECEDED_BY-> ?`,
+        `enrichment made ${hints.temporalLinks} of these, but their other ends are recorded nowhere`,
+        null,
+      );
     }
   }
 
   private stagedMemory(id: string): number {
     const position = this.index.find(id);
-    return position >= 0 ? this.index.stagedId(position) : (this.context.work.memoryIds.get(joinKey(id)) ?? -1);
+    return position >= 0
+      ? this.index.stagedId(position)
+      : (this.context.work.memoryIds.get(joinKey(id)) ?? -1);
   }
 
   /** @returns true where this type already joins these ends. */
@@ -186,10 +202,21 @@ class RelationshipStager {
     return false;
   }
 
-  private async write(from: number, to: number, type: string, properties: ValueMap, record: unknown): Promise<boolean> {
+  private async write(
+    from: number,
+    to: number,
+    type: string,
+    properties: ValueMap,
+    record: unknown,
+  ): Promise<boolean> {
     const { kept, refused } = storableProperties(properties);
     for (const key of refused) {
-      this.context.quarantine({ kind: 'property', id: `${type} ${key}`, reason: 'the graph cannot hold its value', record });
+      this.context.quarantine({
+        kind: 'property',
+        id: `${type} ${key}`,
+        reason: 'the graph cannot hold its value',
+        record,
+      });
     }
     try {
       await this.sink.relationship(from, to, type, kept);
@@ -246,4 +273,3 @@ function metadataOf(payload: Value): Value | undefined {
 function name(relationship: { source: string | number; type: string; target: string | number }): string {
   return `${relationship.source} -${relationship.type}-> ${relationship.target}`;
 }
-

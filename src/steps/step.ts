@@ -70,6 +70,8 @@ export interface Step {
   readonly title: string;
   /** Whether it changes a store; such steps are skipped in a dry run. */
   readonly writes: boolean;
+  /** Changes what is live in one command, and must be waited for, since whether it did has to be known. */
+  readonly isSwap?: true;
   /** @returns what was done, for the log: "10,000 memories, all payloads read". */
   run(context: StepContext): Promise<string>;
 }

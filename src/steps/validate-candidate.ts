@@ -83,7 +83,12 @@ class ContentCheck {
       context.progress('memories', this.checked, context.work.restored.memories);
     }
     await this.settle();
-    for (const { key, position } of index.entries(Origin.Backup, Origin.Merged, Origin.Payload, Origin.Live)) {
+    for (const { key, position } of index.entries(
+      Origin.Backup,
+      Origin.Merged,
+      Origin.Payload,
+      Origin.Live,
+    )) {
       if (this.seen[position] !== 1) throw mismatch(context, `the memory ${key} is missing`);
     }
     return this.checked;
@@ -107,11 +112,20 @@ class ContentCheck {
     this.suspects = [];
     if (batch.length === 0) return;
     const { vectors, collection } = this.context;
-    const points = await vectors.retrieve(collection, batch.map(({ key }) => pointId(key)), { payload: true, numbers: 'exact' });
+    const points = await vectors.retrieve(
+      collection,
+      batch.map(({ key }) => pointId(key)),
+      { payload: true, numbers: 'exact' },
+    );
     const payloads = new Map(points.map(({ id, payload }) => [joinKey(id), payload]));
     for (const { key, properties, position } of batch) {
-      const different = differingField(payloads.get(key) ?? null, properties, this.index.providedBits(position));
-      if (different !== null) throw mismatch(this.context, `the memory ${key} differs from its payload in ${different}`);
+      const different = differingField(
+        payloads.get(key) ?? null,
+        properties,
+        this.index.providedBits(position),
+      );
+      if (different !== null)
+        throw mismatch(this.context, `the memory ${key} differs from its payload in ${different}`);
     }
   }
 }

@@ -45,7 +45,13 @@ export async function takeCensus(context: ValidationContext): Promise<MemoryCens
   return census;
 }
 
-async function readPoints({ vectors, collection, depth, excludedTypes, signal }: ValidationContext): Promise<Map<string, PointFacts>> {
+async function readPoints({
+  vectors,
+  collection,
+  depth,
+  excludedTypes,
+  signal,
+}: ValidationContext): Promise<Map<string, PointFacts>> {
   const points = new Map<string, PointFacts>();
   if (vectors === null) return points;
   for await (const page of vectors.scroll(collection, { payload: depth === 'content', numbers: 'fast' })) {
@@ -71,7 +77,11 @@ const ID_COLUMNS = 'n.id, n.type, coalesce(n.content, "") <> ""';
 const SAMPLE_STRIDE = 17;
 const SAMPLES = 5;
 
-async function joinMemories(context: ValidationContext, points: Map<string, PointFacts>, census: MemoryCensus): Promise<void> {
+async function joinMemories(
+  context: ValidationContext,
+  points: Map<string, PointFacts>,
+  census: MemoryCensus,
+): Promise<void> {
   const { graph, graphName, depth, excludedTypes, signal } = context;
   if (graph === null) return;
   let suspects: { id: string; properties: ValueMap; provided: number }[] = [];
@@ -92,7 +102,8 @@ async function joinMemories(context: ValidationContext, points: Map<string, Poin
       }
       if (point.seen) census.duplicates.add(id);
       point.seen = true;
-      if (census.sample.length < SAMPLES && census.memories % SAMPLE_STRIDE === 1 && eligible) census.sample.push(id);
+      if (census.sample.length < SAMPLES && census.memories % SAMPLE_STRIDE === 1 && eligible)
+        census.sample.push(id);
       if (depth === 'content' && fingerprintNode(memory.properties, point.provided) !== point.hash) {
         suspects.push({ id, properties: memory.properties, provided: point.provided });
       }

@@ -21,11 +21,22 @@ export const connectivity: Check = {
   async run({ graph, vectors, problems }) {
     const expected = 'both stores answer';
     if (graph === null || vectors === null) {
-      return { status: 'fail', expected, actual: problems.join('; '), fix: 'start the store, then validate again', provesData: false };
+      return {
+        status: 'fail',
+        expected,
+        actual: problems.join('; '),
+        fix: 'start the store, then validate again',
+        provesData: false,
+      };
     }
     await graph.command('reach the graph server', 'PING');
     const version = await vectors.version();
-    return { status: 'pass', expected, actual: `FalkorDB answers, Qdrant ${version} answers`, provesData: false };
+    return {
+      status: 'pass',
+      expected,
+      actual: `FalkorDB answers, Qdrant ${version} answers`,
+      provesData: false,
+    };
   },
 };
 
@@ -33,13 +44,28 @@ export const memoriesMatch: Check = {
   step: 2,
   name: 'memories match',
   async run(context) {
-    const expected = context.depth === 'content' ? 'the same memories in both stores, with the same content' : 'the same memories in both stores';
+    const expected =
+      context.depth === 'content'
+        ? 'the same memories in both stores, with the same content'
+        : 'the same memories in both stores';
     if (context.graph === null || context.vectors === null) return skipped(expected, 'a store is away');
     if ((await context.graph.kindOf(context.graphName)) !== 'graph') {
-      return { status: 'fail', expected, actual: `there is no graph "${context.graphName}"`, fix: 'lifeboat recover rebuild-graph', provesData: true };
+      return {
+        status: 'fail',
+        expected,
+        actual: `there is no graph "${context.graphName}"`,
+        fix: 'lifeboat recover rebuild-graph',
+        provesData: true,
+      };
     }
     if ((await context.vectors.collection(context.collection)) === null) {
-      return { status: 'fail', expected, actual: `there is no collection "${context.collection}"`, fix: 'lifeboat recover', provesData: true };
+      return {
+        status: 'fail',
+        expected,
+        actual: `there is no collection "${context.collection}"`,
+        fix: 'lifeboat recover',
+        provesData: true,
+      };
     }
     const census = await takeCensus(context);
     context.census = census;
@@ -55,7 +81,13 @@ export const memoriesMatch: Check = {
     const counts = `${census.memories} memories, ${census.points} points, ${census.eligible - missing.count} in both${aside}`;
     return problems.length === 0
       ? { status: 'pass', expected, actual: counts, provesData: true }
-      : { status: 'fail', expected, actual: `${counts}; ${problems.join('; ')}`, fix: fixFor(census), provesData: true };
+      : {
+          status: 'fail',
+          expected,
+          actual: `${counts}; ${problems.join('; ')}`,
+          fix: fixFor(census),
+          provesData: true,
+        };
   },
 };
 
@@ -69,7 +101,8 @@ function fixFor({ orphans, contentless, stale, memories, points }: MemoryCensus)
     return 'no memory can be rebuilt from these points, whose payloads hold no content: look at them, then delete them from Qdrant';
   }
   if (orphans.count > 0) return 'lifeboat recover rebuild-graph brings memories back that only Qdrant holds';
-  if (stale.count > 0) return 'the graph decides over payload fields: let the service write these memories again (PATCH)';
+  if (stale.count > 0)
+    return 'the graph decides over payload fields: let the service write these memories again (PATCH)';
   return 'remove the duplicate nodes by hand, keeping the one with relationships';
 }
 
@@ -79,8 +112,11 @@ export const relationshipIntegrity: Check = {
   async run(context) {
     const { graph, graphName, expected: written } = context;
     const wanted =
-      written === null ? 'relationships between the memories' : `${written.relationships} relationships, as restored, by type`;
-    if (graph === null || (await graph.kindOf(graphName)) !== 'graph') return skipped(wanted, 'there is no graph');
+      written === null
+        ? 'relationships between the memories'
+        : `${written.relationships} relationships, as restored, by type`;
+    if (graph === null || (await graph.kindOf(graphName)) !== 'graph')
+      return skipped(wanted, 'there is no graph');
     const survey = await graph.survey(graphName);
     if (survey.relationships === 0) return withoutRelationships(context, wanted, survey.memories);
     const nameless = await graph.scalar(graphName, 'MATCH (n) WHERE n.id IS NULL RETURN count(n)');
@@ -88,9 +124,16 @@ export const relationshipIntegrity: Check = {
     const found = `${survey.relationships} relationships of ${types} types`;
     const different = written === null ? [] : differingTypes(written.byRelationship, survey.byRelationship);
     if (different.length > 0) {
-      return { status: 'fail', expected: wanted, actual: `${found}; ${different.join('; ')}`, fix: 'lifeboat recover rebuild-graph', provesData: true };
+      return {
+        status: 'fail',
+        expected: wanted,
+        actual: `${found}; ${different.join('; ')}`,
+        fix: 'lifeboat recover rebuild-graph',
+        provesData: true,
+      };
     }
-    const note = nameless > 0 ? `; ${nameless} nodes have no id, so other tools cannot name their relationships` : '';
+    const note =
+      nameless > 0 ? `; ${nameless} nodes have no id, so other tools cannot name their relationships` : '';
     return { status: 'pass', expected: wanted, actual: `${found}${note}`, provesData: true };
   },
 };
@@ -129,18 +172,27 @@ export const embeddingCoverage: Check = {
     if (vectors === null || census === null) return skipped(expected, 'the stores could not be compared');
     const info = await vectors.collection(collection);
     const size = info?.size ?? null;
-    const placeholders = info === null || size === null ? [] : await findPlaceholders(context, size, info.distance);
+    const placeholders =
+      info === null || size === null ? [] : await findPlaceholders(context, size, info.distance);
     const vectorless = await countVectorless(context);
     const problems = [
       problem(census.missing, 'memories without a vector'),
-      placeholders.length > 0 ? `${placeholders.length} placeholder vectors (${placeholders.slice(0, 3).join(', ')})` : '',
+      placeholders.length > 0
+        ? `${placeholders.length} placeholder vectors (${placeholders.slice(0, 3).join(', ')})`
+        : '',
       vectorless > 0 ? `${vectorless} points without a vector` : '',
       size === null ? 'the collection has no unnamed vector' : '',
     ].filter((text) => text !== '');
     const covered = `${census.eligible - census.missing.count} of ${census.eligible} eligible memories, ${size ?? '?'} dimensions`;
     return problems.length === 0
       ? { status: 'pass', expected, actual: covered, provesData: census.eligible > 0 }
-      : { status: 'fail', expected, actual: `${covered}; ${problems.join('; ')}`, fix: "embed them again with AutoMem's POST /admin/sync", provesData: true };
+      : {
+          status: 'fail',
+          expected,
+          actual: `${covered}; ${problems.join('; ')}`,
+          fix: "embed them again with AutoMem's POST /admin/sync",
+          provesData: true,
+        };
   },
 };
 
@@ -148,7 +200,11 @@ export const embeddingCoverage: Check = {
  * Placeholders are uniform in [0, 1), so they all point roughly along the diagonal: one exact search for it finds every
  * candidate without reading the collection; recomputing the placeholder of the content decides.
  */
-async function findPlaceholders({ vectors, collection }: ValidationContext, size: number, distance: string | null): Promise<string[]> {
+async function findPlaceholders(
+  { vectors, collection }: ValidationContext,
+  size: number,
+  distance: string | null,
+): Promise<string[]> {
   if (vectors === null || distance !== 'Cosine') return [];
   const expectedCosine = Math.sqrt(3) / 2;
   const candidates = await vectors.nearest(collection, new Array<number>(size).fill(1), {
@@ -158,7 +214,12 @@ async function findPlaceholders({ vectors, collection }: ValidationContext, size
     vector: true,
   });
   return candidates
-    .filter(({ vector, payload }) => vector !== null && typeof payload['content'] === 'string' && isPlaceholder(vector, payload['content']))
+    .filter(
+      ({ vector, payload }) =>
+        vector !== null &&
+        typeof payload['content'] === 'string' &&
+        isPlaceholder(vector, payload['content']),
+    )
     .map(({ id }) => id);
 }
 
@@ -193,12 +254,26 @@ export const searchWorks: Check = {
     const actual = `${census.sample.length - lost.length} of ${census.sample.length} found by vector; ${unfiltered.text}`;
     return lost.length === 0 && unfiltered.ok
       ? { status: 'pass', expected, actual, provesData: true }
-      : { status: 'fail', expected, actual, fix: 'restart Qdrant and validate again; if it stays, the index of the collection is damaged', provesData: true };
+      : {
+          status: 'fail',
+          expected,
+          actual,
+          fix: 'restart Qdrant and validate again; if it stays, the index of the collection is damaged',
+          provesData: true,
+        };
   },
 };
 
-async function lostToFilters({ vectors, collection, graph, graphName }: ValidationContext, sample: string[]): Promise<{ ok: boolean; text: string }> {
-  const points = (await vectors?.retrieve(collection, sample.filter((id) => !/^\d+$/.test(id)), { payload: ['tags'], numbers: 'fast' })) ?? [];
+async function lostToFilters(
+  { vectors, collection, graph, graphName }: ValidationContext,
+  sample: string[],
+): Promise<{ ok: boolean; text: string }> {
+  const points =
+    (await vectors?.retrieve(
+      collection,
+      sample.filter((id) => !/^\d+$/.test(id)),
+      { payload: ['tags'], numbers: 'fast' },
+    )) ?? [];
   const tagged = points.flatMap(({ id, payload }) => {
     const tags = isMap(payload) ? payload['tags'] : undefined;
     return Array.isArray(tags) && typeof tags[0] === 'string' ? [{ id: String(id), tag: tags[0] }] : [];
@@ -209,13 +284,27 @@ async function lostToFilters({ vectors, collection, graph, graphName }: Validati
     const filter = { must: [{ has_id: [id] }, { key: 'tags', match: { value: tag } }] };
     if ((await vectors?.count(collection, filter)) === 1) found++;
   }
-  const inGraph = await countInGraph(graph, graphName, tagged.map(({ id }) => id));
-  return { ok: found === tagged.length && inGraph === tagged.length, text: `${found} of ${tagged.length} by tag, ${inGraph} in the graph by id` };
+  const inGraph = await countInGraph(
+    graph,
+    graphName,
+    tagged.map(({ id }) => id),
+  );
+  return {
+    ok: found === tagged.length && inGraph === tagged.length,
+    text: `${found} of ${tagged.length} by tag, ${inGraph} in the graph by id`,
+  };
 }
 
-async function countInGraph(graph: ValidationContext['graph'], graphName: string, ids: string[]): Promise<number> {
+async function countInGraph(
+  graph: ValidationContext['graph'],
+  graphName: string,
+  ids: string[],
+): Promise<number> {
   if (graph === null) return 0;
   const list = ids.map((id) => JSON.stringify(id)).join(',');
-  const [row] = await graph.rows(graphName, `MATCH (m:Memory) WHERE toLower(m.id) IN [${list}] RETURN count(DISTINCT m.id)`);
+  const [row] = await graph.rows(
+    graphName,
+    `MATCH (m:Memory) WHERE toLower(m.id) IN [${list}] RETURN count(DISTINCT m.id)`,
+  );
   return Number(row?.[0] === undefined ? 0 : decodeValue(row[0]));
 }

@@ -1,6 +1,12 @@
 import { Failure } from '../failure.js';
 import type { CheckResult } from '../recovery/events.js';
-import { connectivity, embeddingCoverage, memoriesMatch, relationshipIntegrity, searchWorks } from './checks.js';
+import {
+  connectivity,
+  embeddingCoverage,
+  memoriesMatch,
+  relationshipIntegrity,
+  searchWorks,
+} from './checks.js';
 import type { ValidationContext } from './check.js';
 
 /** The five steps, in their order. */
@@ -11,7 +17,10 @@ const CHECKS = [connectivity, memoriesMatch, relationshipIntegrity, embeddingCov
  *
  * @param tell is told each result as it comes.
  */
-export async function validate(context: ValidationContext, tell: (check: CheckResult) => void): Promise<CheckResult[]> {
+export async function validate(
+  context: ValidationContext,
+  tell: (check: CheckResult) => void,
+): Promise<CheckResult[]> {
   const results: CheckResult[] = [];
   for (const check of CHECKS) {
     const { step, name } = check;
@@ -23,16 +32,28 @@ export async function validate(context: ValidationContext, tell: (check: CheckRe
   return results;
 }
 
-async function orFailed(run: () => Promise<Omit<CheckResult, 'step' | 'name'>>): Promise<Omit<CheckResult, 'step' | 'name'>> {
+async function orFailed(
+  run: () => Promise<Omit<CheckResult, 'step' | 'name'>>,
+): Promise<Omit<CheckResult, 'step' | 'name'>> {
   try {
     return await run();
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
-    return { status: 'fail', expected: 'an answer', actual: error.message, fix: error.hint, provesData: false };
+    return {
+      status: 'fail',
+      expected: 'an answer',
+      actual: error.message,
+      fix: error.hint,
+      provesData: false,
+    };
   }
 }
 
 /** A pass needs every check to pass and at least one of them to have looked at data. */
 export function isPass(checks: readonly CheckResult[]): boolean {
-  return checks.length > 0 && checks.every(({ status }) => status === 'pass') && checks.some(({ provesData }) => provesData);
+  return (
+    checks.length > 0 &&
+    checks.every(({ status }) => status === 'pass') &&
+    checks.some(({ provesData }) => provesData)
+  );
 }

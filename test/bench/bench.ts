@@ -3,7 +3,10 @@ import { parseArgs } from 'node:util';
 import { benchRebuildGraph } from './rebuild-graph.js';
 import type { BenchRow } from './row.js';
 
-const BENCHES: Record<string, (options: { memories: number[]; dim: number; rounds: number }) => Promise<BenchRow[]>> = {
+const BENCHES: Record<
+  string,
+  (options: { memories: number[]; dim: number; rounds: number }) => Promise<BenchRow[]>
+> = {
   'rebuild-graph': benchRebuildGraph,
 };
 
@@ -20,7 +23,9 @@ const { values, positionals } = parseArgs({
 const names = positionals.length > 0 ? positionals : Object.keys(BENCHES);
 const unknown = names.filter((name) => !Object.hasOwn(BENCHES, name));
 if (unknown.length > 0) {
-  process.stderr.write(`There is no bench ${unknown.join(', ')}. There are: ${Object.keys(BENCHES).join(', ')}.\n`);
+  process.stderr.write(
+    `There is no bench ${unknown.join(', ')}. There are: ${Object.keys(BENCHES).join(', ')}.\n`,
+  );
   process.exit(2);
 }
 
@@ -48,5 +53,7 @@ function table(results: BenchRow[]): string {
   ]);
   const lines = [header, ...cells];
   const widths = header.map((_, column) => Math.max(...lines.map((line) => (line[column] ?? '').length)));
-  return lines.map((line) => `${line.map((cell, column) => cell.padStart(widths[column] ?? 0)).join('  ')}\n`).join('');
+  return lines
+    .map((line) => `${line.map((cell, column) => cell.padStart(widths[column] ?? 0)).join('  ')}\n`)
+    .join('');
 }

@@ -16,7 +16,11 @@ const GRAPH = 'memories';
 const FLOOR_GRAPH = 'floor';
 
 /** Rebuilding a lost graph: the whole command against the engines' own speed, turn by turn on the same data. */
-export async function benchRebuildGraph(options: { memories: number[]; dim: number; rounds: number }): Promise<BenchRow[]> {
+export async function benchRebuildGraph(options: {
+  memories: number[];
+  dim: number;
+  rounds: number;
+}): Promise<BenchRow[]> {
   const rows: BenchRow[] = [];
   for (const memories of options.memories) rows.push(await benchSize(memories, options.dim, options.rounds));
   return rows;
@@ -32,14 +36,19 @@ async function benchSize(memories: number, dim: number, rounds: number): Promise
       graph: { ...engines.graph, name: GRAPH },
       vectors: { ...engines.vectors, collection: GRAPH },
     };
-    const filled = await fill({ memories, dim, seed: 1, backupDir, timestamp: TIMESTAMP, force: false }, stores);
+    const filled = await fill(
+      { memories, dim, seed: 1, backupDir, timestamp: TIMESTAMP, force: false },
+      stores,
+    );
     const writes = await prepareWrites(filled.files?.graph ?? '');
     const floors: number[] = [];
     const runs: { seconds: number; peakRssMb: number }[] = [];
     for (let round = 0; round < rounds; round++) {
       floors.push(await floor(engines, writes));
       runs.push(await lifeboat(engines, backupDir));
-      say(`round ${round + 1}: floor ${floors[round]?.toFixed(2) ?? ''} s, lifeboat ${runs[round]?.seconds.toFixed(2) ?? ''} s`);
+      say(
+        `round ${round + 1}: floor ${floors[round]?.toFixed(2) ?? ''} s, lifeboat ${runs[round]?.seconds.toFixed(2) ?? ''} s`,
+      );
     }
     const floorSeconds = median(floors);
     const seconds = median(runs.map((run) => run.seconds));
@@ -63,7 +72,11 @@ async function prepareWrites(file: string): Promise<Writes> {
   const nodes = new Batches(writes.nodes, 1_000);
   const relationships = new Batches(writes.relationships, 5_000);
   const chunks = createReadStream(file).pipe(createGunzip({ chunkSize: 1024 * 1024 }));
-  for await (const part of readBackupFile(file, chunks as AsyncIterable<Buffer>, new Set(['nodes', 'relationships']))) {
+  for await (const part of readBackupFile(
+    file,
+    chunks as AsyncIterable<Buffer>,
+    new Set(['nodes', 'relationships']),
+  )) {
     if (part.kind !== 'records') continue;
     for (const record of part.records) {
       if (part.list === 'nodes') {
@@ -119,7 +132,8 @@ async function floor(engines: TestEngines, writes: Writes): Promise<number> {
   await redis.call('GRAPH.QUERY', FLOOR_GRAPH, 'CREATE INDEX FOR (n:Memory) ON (n.id)');
   const started = performance.now();
   await readAllPayloads(engines.vectors.url);
-  for (const query of [...writes.nodes, ...writes.relationships]) await redis.call('GRAPH.QUERY', FLOOR_GRAPH, query);
+  for (const query of [...writes.nodes, ...writes.relationships])
+    await redis.call('GRAPH.QUERY', FLOOR_GRAPH, query);
   const seconds = (performance.now() - started) / 1000;
   await redis.call('GRAPH.DELETE', FLOOR_GRAPH);
   await settleAof(redis);
@@ -131,7 +145,11 @@ async function readAllPayloads(url: string): Promise<void> {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   let offset: unknown = null;
   do {
-    const text = await post(agent, `${url}/collections/${GRAPH}/points/scroll`, { limit: 1_000, with_payload: true, ...(offset === null ? {} : { offset }) });
+    const text = await post(agent, `${url}/collections/${GRAPH}/points/scroll`, {
+      limit: 1_000,
+      with_payload: true,
+      ...(offset === null ? {} : { offset }),
+    });
     // The offset stands at the end; parsing the points is not the engine's work.
     offset = JSON.parse(/"next_page_offset":\s*("[^"]*"|\d+|null)/.exec(text.slice(-300))?.[1] ?? 'null');
   } while (offset !== null);
@@ -140,12 +158,16 @@ async function readAllPayloads(url: string): Promise<void> {
 
 function post(agent: Agent, url: string, body: unknown): Promise<string> {
   return new Promise((resolve, reject) => {
-    const call = request(url, { method: 'POST', agent, headers: { 'content-type': 'application/json' } }, (response) => {
-      const chunks: Buffer[] = [];
-      response.on('data', (chunk: Buffer) => chunks.push(chunk));
-      response.on('end', () => resolve(Buffer.concat(chunks).toString()));
-      response.on('error', reject);
-    });
+    const call = request(
+      url,
+      { method: 'POST', agent, headers: { 'content-type': 'application/json' } },
+      (response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('end', () => resolve(Buffer.concat(chunks).toString()));
+        response.on('error', reject);
+      },
+    );
     call.on('error', reject);
     call.end(JSON.stringify(body));
   });
@@ -160,15 +182,26 @@ async function settleAof(redis: Redis): Promise<void> {
 }
 
 /** The whole command as a user runs it: start of the process to its exit. */
-async function lifeboat(engines: TestEngines, backupDir: string): Promise<{ seconds: number; peakRssMb: number }> {
+async function lifeboat(
+  engines: TestEngines,
+  backupDir: string,
+): Promise<{ seconds: number; peakRssMb: number }> {
   const redis = new Redis({ ...engines.graph });
   await redis.call('GRAPH.DELETE', GRAPH).catch(() => undefined);
   await settleAof(redis);
   redis.disconnect();
-  const env = { ...process.env, ...engines.env, AUTOMEM_BACKUP_DIR: backupDir, LIFEBOAT_STATE: join(engines.folder, 'state') };
+  const env = {
+    ...process.env,
+    ...engines.env,
+    AUTOMEM_BACKUP_DIR: backupDir,
+    LIFEBOAT_STATE: join(engines.folder, 'state'),
+  };
   const cli = join(import.meta.dirname, '../../dist/cli.js');
   const started = performance.now();
-  const child = spawn(process.execPath, [cli, 'recover', '--confirm', GRAPH, '--json'], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [cli, 'recover', '--confirm', GRAPH, '--json'], {
+    env,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   let out = '';
   child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
   const peak = watchPeakRss(child.pid ?? 0);

@@ -60,7 +60,7 @@ async function expectUntouched(): Promise<void> {
   expect(await lab.points()).toBe(points);
 }
 
-const expectFailed = (run: CommandRun, exitCode: number, code: string, hint: RegExp): void => {
+const expectFailed = (run: CommandRun, exitCode: number, code: unknown, hint: RegExp): void => {
   expect(run.summary.failure).toMatchObject({ code });
   expect(run.summary.failure?.hint).toMatch(hint);
   expect([run.exitCode, run.summary.exitCode]).toEqual([exitCode, exitCode]);
@@ -68,23 +68,52 @@ const expectFailed = (run: CommandRun, exitCode: number, code: string, hint: Reg
 
 describe('a store that cannot be used', () => {
   const graphCases: [string, Record<string, string | undefined>, string, RegExp][] = [
-    ['FalkorDB with a wrong password', { FALKORDB_PASSWORD: 'wrong' }, 'wrong-credentials', /FALKORDB_PASSWORD/],
-    ['FalkorDB without a password', { FALKORDB_PASSWORD: undefined }, 'wrong-credentials', /FALKORDB_PASSWORD/],
+    [
+      'FalkorDB with a wrong password',
+      { FALKORDB_PASSWORD: 'wrong' },
+      'wrong-credentials',
+      /FALKORDB_PASSWORD/,
+    ],
+    [
+      'FalkorDB without a password',
+      { FALKORDB_PASSWORD: undefined },
+      'wrong-credentials',
+      /FALKORDB_PASSWORD/,
+    ],
     ['FalkorDB where nothing listens', { FALKORDB_PORT: '1' }, 'refused', /Start FalkorDB/],
     ['Qdrant with a wrong key', { QDRANT_API_KEY: 'wrong' }, 'wrong-credentials', /QDRANT_API_KEY/],
     ['Qdrant without a key', { QDRANT_API_KEY: undefined }, 'wrong-credentials', /QDRANT_API_KEY/],
     ['Qdrant where nothing listens', { QDRANT_URL: 'http://127.0.0.1:1' }, 'refused', /Start Qdrant/],
   ];
 
-  it.each(graphCases)('%s: exit 10, and an unreachable store is not an empty one', async (_, env, code, hint) => {
-    const run = await recover([], { env });
-    expectFailed(run, 10, code, hint);
-    expect(run.summary.failure?.hint).toMatch(/not an empty one/);
-    await expectUntouched();
-  });
+  it.each(graphCases)(
+    '%s: exit 10, and an unreachable store is not an empty one',
+    async (_, env, code, hint) => {
+      const run = await recover([], { env });
+      expectFailed(run, 10, code, hint);
+      expect(run.summary.failure?.hint).toMatch(/not an empty one/);
+      await expectUntouched();
+    },
+  );
 
   it('a user who may only read: stops when it may not write, everything as it was', async () => {
-    await lab.redis('ACL', 'SETUSER', 'reader', 'on', '>reader-pw', '~*', '+@read', '+@connection', '+@fast', '+@keyspace', '+info', '+graph.ro_query', '+graph.list', '-@write', '-@dangerous');
+    await lab.redis(
+      'ACL',
+      'SETUSER',
+      'reader',
+      'on',
+      '>reader-pw',
+      '~*',
+      '+@read',
+      '+@connection',
+      '+@fast',
+      '+@keyspace',
+      '+info',
+      '+graph.ro_query',
+      '+graph.list',
+      '-@write',
+      '-@dangerous',
+    );
     const run = await recover([], { env: { FALKORDB_USERNAME: 'reader', FALKORDB_PASSWORD: 'reader-pw' } });
     expectFailed(run, 1, 'forbidden', /FALKORDB_USERNAME/);
     expect(run.stdout).not.toContain('reader-pw');
@@ -92,7 +121,7 @@ describe('a store that cannot be used', () => {
     await expectUntouched();
   });
 
-  it('a user who may not even list the graphs: exit 10 with the server\'s own word', async () => {
+  it("a user who may not even list the graphs: exit 10 with the server's own word", async () => {
     await lab.redis('ACL', 'SETUSER', 'nobody', 'on', '>nobody-pw', '~*', '+ping');
     const run = await recover([], { env: { FALKORDB_USERNAME: 'nobody', FALKORDB_PASSWORD: 'nobody-pw' } });
     expectFailed(run, 10, 'other', /right to run this command/);
@@ -108,7 +137,9 @@ describe('a store that cannot be used', () => {
       expectFailed(run, 1, 'read-only', /primary/);
       const named = await recover(['rebuild-graph']);
       expectFailed(named, 1, 'read-only', /primary/);
-      expect(run.events.some((event) => event.type === 'finding' && event.finding.code === 'read-only-replica')).toBe(true);
+      expect(
+        run.events.some((event) => event.type === 'finding' && event.finding.code === 'read-only-replica'),
+      ).toBe(true);
     } finally {
       await lab.redis('REPLICAOF', 'NO', 'ONE');
     }
@@ -135,11 +166,15 @@ describe('a store that cannot be used', () => {
 
 describe('a store that goes away', () => {
   it('Qdrant, in the middle of the scroll', async () => {
-    vectors.when(/points\/scroll/, async () => {
-      vectors.cut();
-      await Promise.resolve();
-    }, 1);
-    expectFailed(await recover(), 10, expect.stringMatching(/refused|connection-lost/) as unknown as string, /Qdrant/);
+    vectors.when(
+      /points\/scroll/,
+      async () => {
+        vectors.cut();
+        await Promise.resolve();
+      },
+      1,
+    );
+    expectFailed(await recover(), 10, expect.stringMatching(/refused|connection-lost/), /Qdrant/);
     await expectUntouched();
   });
 
@@ -149,15 +184,19 @@ describe('a store that goes away', () => {
       return undefined;
     });
     const run = await recover(['--backup', 'none']);
-    expectFailed(run, 10, expect.stringMatching(/refused|connection-lost/) as unknown as string, /Qdrant/);
+    expectFailed(run, 10, expect.stringMatching(/refused|connection-lost/), /Qdrant/);
     await expectUntouched();
   });
 
   it('Qdrant, silent: the wait ends, and its length is named', async () => {
-    vectors.when(/points\/scroll/, () => {
-      vectors.freeze();
-      return undefined;
-    }, 1);
+    vectors.when(
+      /points\/scroll/,
+      () => {
+        vectors.freeze();
+        return undefined;
+      },
+      1,
+    );
     const run = await recover([], { env: { QDRANT_TIMEOUT_SECONDS: '1' } });
     expectFailed(run, 10, 'timeout', /QDRANT_TIMEOUT_SECONDS/);
     expect(run.summary.failure?.message).toContain('within 1 s');
@@ -165,12 +204,18 @@ describe('a store that goes away', () => {
   });
 
   it('FalkorDB, in the middle of staging: crash, restart, same graph, and the next run works', async () => {
-    graph.when(/GRAPH\.BULK/i, async () => {
-      await lab.engines.servers.graph.kill();
-    }, 0);
+    graph.when(
+      /GRAPH\.BULK/i,
+      async () => {
+        await lab.engines.servers.graph.kill();
+      },
+      0,
+    );
     const run = await recover();
-    expectFailed(run, 10, expect.stringMatching(/refused|connection-lost/) as unknown as string, /graph server|FalkorDB/);
-    expect(run.events.some((event) => event.type === 'notice' && event.message.includes('could not be removed'))).toBe(true);
+    expectFailed(run, 10, expect.stringMatching(/refused|connection-lost/), /graph server|FalkorDB/);
+    expect(
+      run.events.some((event) => event.type === 'notice' && event.message.includes('could not be removed')),
+    ).toBe(true);
     await lab.engines.restartGraph();
     await sleep(300);
     await expectUntouched();
@@ -189,7 +234,9 @@ describe('a store that goes away', () => {
     const left = await lab.leftovers();
     expect(left).toEqual([expect.stringContaining(':lifeboat:')]);
     const assessed = await lab.run(['assess', '--json']);
-    const finding = assessed.events.find((event) => event.type === 'finding' && event.finding.code === 'staging-left');
+    const finding = assessed.events.find(
+      (event) => event.type === 'finding' && event.finding.code === 'staging-left',
+    );
     expect(JSON.stringify(finding)).toContain('GRAPH.DELETE');
     expect(await lab.differences(rest)).toEqual([]);
     await lab.redis('GRAPH.DELETE', left[0] ?? '');
@@ -204,7 +251,12 @@ describe('a store that goes away', () => {
       return undefined;
     });
     const run = await recover();
-    expectFailed(run, 3, expect.stringMatching(/refused|connection-lost/) as unknown as string, /new graph is live.*lifeboat validate/);
+    expectFailed(
+      run,
+      3,
+      expect.stringMatching(/refused|connection-lost/),
+      /new graph is live.*lifeboat validate/,
+    );
     expect(run.summary.restored.memories).toBeGreaterThan(100);
     expect((await lab.run(['validate', '--json'])).exitCode).toBe(0);
   });
@@ -226,20 +278,31 @@ describe('a store that goes away', () => {
 describe('a service that goes on writing', () => {
   const writes: [string, () => Promise<unknown>, RegExp][] = [
     ['adds a node', () => lab.query("CREATE (:Memory {id: 'new', content: 'x'})"), /wrote during the run/],
-    ['changes one property', () => lab.query("MATCH (e:Entity) SET e.name = 'changed'"), /wrote during the run/],
-    ['deletes a relationship and makes another', () => lab.query("MATCH (e:Entity) WITH e LIMIT 2 MERGE (e)-[:SELF]->(e)"), /wrote during the run/],
+    [
+      'changes one property',
+      () => lab.query("MATCH (e:Entity) SET e.name = 'changed'"),
+      /wrote during the run/,
+    ],
+    [
+      'deletes a relationship and makes another',
+      () => lab.query('MATCH (e:Entity) WITH e LIMIT 2 MERGE (e)-[:SELF]->(e)'),
+      /wrote during the run/,
+    ],
     ['adds a point', () => lab.upsert([{ id: NEW, payload: payloadOf('x') }]), /wrote during the run/],
   ];
 
-  it.each(writes)('%s before the swap: the run stops, and what was written stays', async (_, write, message) => {
-    graph.when(/:lifeboat:[^]*max\(id|max\(id[^]*:lifeboat:|GRAPH\.RO_QUERY[^]*:lifeboat:/i, write);
-    const run = await recover();
-    expectFailed(run, 1, 'written-during-run', /Keep the service from writing/);
-    expect(run.summary.failure?.message).toMatch(message);
-    expect(await lab.leftovers()).toEqual([]);
-    const after = await lab.recover();
-    expect(after.summary.outcome).toMatch(/recovered/);
-  });
+  it.each(writes)(
+    '%s before the swap: the run stops, and what was written stays',
+    async (_, write, message) => {
+      graph.when(/:lifeboat:[^]*max\(id|max\(id[^]*:lifeboat:|GRAPH\.RO_QUERY[^]*:lifeboat:/i, write);
+      const run = await recover();
+      expectFailed(run, 1, 'written-during-run', /Keep the service from writing/);
+      expect(run.summary.failure?.message).toMatch(message);
+      expect(await lab.leftovers()).toEqual([]);
+      const after = await lab.recover();
+      expect(after.summary.restored.memories).toBeGreaterThan(100);
+    },
+  );
 
   it('changes a property between the last look and the swap', async () => {
     graph.when(/multi[^]*rename/i, () => lab.query("MATCH (e:Entity) SET e.name = 'at the last moment'"));
@@ -248,9 +311,20 @@ describe('a service that goes on writing', () => {
     expect(await lab.value("MATCH (e:Entity {name: 'at the last moment'}) RETURN count(e) > 0")).toBe('true');
   });
 
+  it('or some program deletes the staged graph: the live one stays', async () => {
+    graph.when(/watch[^]*:lifeboat:/i, async () => {
+      const staged = (await lab.leftovers()).find((key) => key.includes(':lifeboat:')) ?? '';
+      await lab.redis('DEL', staged);
+    });
+    expectFailed(await recover(), 1, 'staging-gone', /evicts/);
+    await expectUntouched();
+  });
+
   it('creates the lost graph anew', async () => {
     await lab.redis('DEL', GRAPH);
-    graph.when(/GRAPH\.RO_QUERY[^]*:lifeboat:/i, () => lab.query("CREATE (:Memory {id: 'first', content: 'x'})"));
+    graph.when(/GRAPH\.RO_QUERY[^]*:lifeboat:/i, () =>
+      lab.query("CREATE (:Memory {id: 'first', content: 'x'})"),
+    );
     expectFailed(await recover(), 1, 'written-during-run', /Keep the service from writing/);
     expect(await lab.leftovers()).toEqual([]);
     expect(await lab.value('MATCH (n) RETURN count(n)')).toBe(1);
@@ -280,18 +354,21 @@ describe('Ctrl-C', () => {
     await expectUntouched();
   });
 
-  it.each(['prove-source', 'stage-nodes', 'stage-relationships', 'validate-candidate'])('twice, in %s: at once, nothing left', async (step) => {
-    const run = await recover([], {
-      onEvent: (event, context) => {
-        if (event.type !== 'step.started' || event.step !== step) return;
-        context.interrupt();
-        context.interrupt();
-      },
-    });
-    expect(run.summary).toMatchObject({ outcome: 'interrupted', exitCode: 130 });
-    await sleep(100);
-    await expectUntouched();
-  });
+  it.each(['prove-source', 'stage-nodes', 'stage-relationships', 'validate-candidate'])(
+    'twice, in %s: at once, nothing left',
+    async (step) => {
+      const run = await recover([], {
+        onEvent: (event, context) => {
+          if (event.type !== 'step.started' || event.step !== step) return;
+          context.interrupt();
+          context.interrupt();
+        },
+      });
+      expect(run.summary).toMatchObject({ outcome: 'interrupted', exitCode: 130 });
+      await sleep(100);
+      await expectUntouched();
+    },
+  );
 
   it('twice, while a store is silent: does not wait for its timeout', async () => {
     graph.when(/GRAPH\.BULK/i, () => {
@@ -307,7 +384,7 @@ describe('Ctrl-C', () => {
       },
     });
     expect(run.summary).toMatchObject({ outcome: 'interrupted', exitCode: 130 });
-    expect(performance.now() - started).toBeLessThan(9_000);
+    expect(performance.now() - started).toBeLessThan(5_000);
     await expectUntouched();
   });
 
@@ -360,19 +437,37 @@ describe('secrets', () => {
       await lab.run(['assess']),
     ];
     const folder = join(lab.folder, 'state');
-    const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+    const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) =>
+      entry.isFile(),
+    );
     const written = files.map((entry) => readFileSync(join(entry.parentPath, entry.name), 'utf8'));
     for (const text of [...runs.map(({ stdout, stderr }) => stdout + stderr), ...written]) {
-      for (const secret of [PASSWORD, JSON.stringify(PASSWORD).slice(1, -1), API_KEY, 'wrong-geheim-9']) expect(text.includes(secret)).toBe(false);
+      for (const secret of [PASSWORD, JSON.stringify(PASSWORD).slice(1, -1), API_KEY, 'wrong-geheim-9'])
+        expect(text.includes(secret)).toBe(false);
     }
     for (const run of runs.slice(0, 5)) {
       const last = JSON.parse(run.stdout.trimEnd().split('\n').at(-1) ?? '') as Record<string, unknown>;
       expect(Object.keys(last)).toEqual(
-        expect.arrayContaining(['type', 'command', 'run', 'outcome', 'exitCode', 'plan', 'assessment', 'validation', 'restored', 'salvaged', 'quarantined', 'rto', 'rpo', 'files', 'losses']),
+        expect.arrayContaining([
+          'type',
+          'command',
+          'run',
+          'outcome',
+          'exitCode',
+          'plan',
+          'assessment',
+          'validation',
+          'restored',
+          'salvaged',
+          'quarantined',
+          'rto',
+          'rpo',
+          'files',
+          'losses',
+        ]),
       );
       expect(last['type']).toBe('summary');
       expect(last['exitCode']).toBe(run.exitCode);
     }
   });
 });
-

@@ -1,9 +1,24 @@
 import type { Assessment } from '../../src/assess/types.js';
 import type { PlanOption } from '../../src/plans/types.js';
-import type { CheckResult, RunEvent, Summary, TimedEvent } from '../../src/recovery/events.js';
+import type {
+  CheckResult,
+  ComparisonResult,
+  RunEvent,
+  Summary,
+  TimedEvent,
+} from '../../src/recovery/events.js';
 
 /** The night on which every fixture plays. */
 export const START = Date.parse('2026-11-21T03:12:04.000Z');
+
+/** A drill that came back exactly. */
+export const EQUAL: ComparisonResult = {
+  equal: true,
+  differences: 0,
+  nodes: { before: 2071, after: 2071, missing: 0, extra: 0, changed: 0 },
+  relationships: { before: 6427, after: 6427, missing: 0, extra: 0 },
+  examples: [],
+};
 
 /** An event with its time, so many seconds after the start. */
 export function at(seconds: number, event: RunEvent): TimedEvent {
@@ -179,7 +194,7 @@ export function checks(failed: number[] = []): CheckResult[] {
           ...check,
           status: 'fail',
           actual: '9,998',
-          fix: 'Add the 2 missing memories: lifeboat validate --fix',
+          fix: 'lifeboat recover rebuild-graph',
         }
       : check,
   );

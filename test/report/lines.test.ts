@@ -75,7 +75,7 @@ describe('the plain view', () => {
     expect(text).toContain('ok 4 Embedding coverage               10,000 of 10,000');
     expect(text).toContain('salvaged  1 record (null-dropped 1)');
     expect(text).toContain('evidence  /var/lib/lifeboat/runs/run-7f3a/evidence.json');
-    expect(text).toContain('1  To undo: lifeboat runs rollback run-7f3a');
+    expect(text).toContain('NEXT\n  1  Start the service again');
   });
 
   it('says of a failed check what was expected, what was found, and the fix', () => {
@@ -95,7 +95,7 @@ describe('the plain view', () => {
     );
     expect(text).toContain('FAILED Validation failed: 1 of 5 checks did not pass.');
     expect(text).toContain('expected 10,000 ids on both sides; found 9,998');
-    expect(text).toMatch(/fix +Add the 2 missing memories: lifeboat validate --fix/);
+    expect(text).toMatch(/fix +lifeboat recover rebuild-graph/);
     expect(text).toContain('NOT BROUGHT BACK\n  relationships made since 2026-11-20 23:00 UTC');
     expect(text).toContain('missed: 6:10, the objective is 5:00');
     expect(text).toContain('cannot be told; the objective is 5:00');
@@ -104,8 +104,8 @@ describe('the plain view', () => {
 
   it.each([
     ['failed', 4, 'Failed. There is nothing to recover from.'],
-    ['interrupted', 130, 'Interrupted. The run can go on where it stopped.'],
-    ['cancelled', 0, 'Cancelled. Nothing was changed.'],
+    ['interrupted', 130, 'Interrupted. Both stores are as they were.'],
+    ['cancelled', 130, 'Cancelled. Nothing was changed.'],
     ['assessed', 0, 'Assessed. Nothing was changed.'],
     ['nothing-to-do', 0, 'Nothing to do. Nothing was changed.'],
     ['validated', 0, 'Validated. All 5 checks passed.'],
@@ -120,7 +120,7 @@ describe('the plain view', () => {
     const text = report(printed([...opening(), at(10, end)]));
     expect(text).toContain(sentence);
     if (outcome === 'failed') expect(text).toContain('1  Look for older backups.');
-    if (outcome === 'interrupted') expect(text).toContain('lifeboat runs resume run-7f3a');
+    if (outcome === 'interrupted') expect(text).toContain('1  Run the command again when you are ready.');
   });
 
   it('says of a dry run what it would do, and how to do it', () => {
@@ -129,6 +129,6 @@ describe('the plain view', () => {
     );
     expect(text).toContain('fresh-start');
     expect(text).toContain('WOULD DO\n  1  Check that the graph server has room for a second copy');
-    expect(text).toContain('To run it: lifeboat recover --plan rebuild-graph');
+    expect(text).toContain('To run it: lifeboat recover rebuild-graph');
   });
 });

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { RunEvent } from '../../src/recovery/events.js';
 import { ndjsonView, RUN_EVENT_TYPES } from '../../src/report/ndjson.js';
-import { at, ASSESSMENT, goodRun, OPTIONS, summary } from './fixtures.js';
+import { at, ASSESSMENT, EQUAL, goodRun, OPTIONS, summary } from './fixtures.js';
 
 const DOC = readFileSync(new URL('../../docs/json-output.md', import.meta.url), 'utf8');
 
@@ -13,7 +13,8 @@ const SAMPLES: RunEvent[] = [
   { type: 'notice', message: 'm' },
   { type: 'stopping', message: 'm' },
   { type: 'failure', code: 'c', message: 'm', hint: 'h', exitCode: 1 },
-  summary({ failure: { code: 'c', message: 'm', hint: 'h' } }),
+  { type: 'comparison', comparison: EQUAL },
+  summary({ failure: { code: 'c', message: 'm', hint: 'h' }, comparison: EQUAL }),
   {
     type: 'check',
     check: { step: 1, name: 'n', status: 'fail', expected: 'e', actual: 'a', fix: 'f', provesData: true },

@@ -16,7 +16,9 @@ beforeAll(async () => {
   await lab.fill({ memories: 240 });
   await lab.keep();
   before = await lab.snapshot();
-  const rows = await lab.query("MATCH (m:Memory) WHERE m.content STARTS WITH 'W' OR m.content STARTS WITH 'D' RETURN m.id ORDER BY m.timestamp");
+  const rows = await lab.query(
+    "MATCH (m:Memory) WHERE m.content STARTS WITH 'W' OR m.content STARTS WITH 'D' RETURN m.id ORDER BY m.timestamp",
+  );
   const points = await lab.points();
   ids = rows.map(([id]) => String(id)).filter((id) => points.includes(id));
 });
@@ -38,23 +40,34 @@ function expectRecovered(run: CommandRun): void {
 }
 
 describe('with a backup of the same day', () => {
-  it.each(['graph-lost', 'graph-empty'])('brings the graph back to the last property: %s', async (scenario) => {
-    const points = await lab.points();
-    await lab.damage(scenario);
-    const run = await lab.recover();
-    expectRecovered(run);
-    expect(await lab.differences(before)).toEqual([]);
-    expect(await lab.points()).toBe(points);
-    const kept = scenario === 'graph-empty' ? [`{${GRAPH}}:before:${run.summary.run}`] : [];
-    expect(await lab.leftovers()).toEqual(kept);
-    expect(run.summary.restored).toMatchObject({ nodes: before.nodes, relationships: before.relationships });
-  });
+  it.each(['graph-lost', 'graph-empty'])(
+    'brings the graph back to the last property: %s',
+    async (scenario) => {
+      const points = await lab.points();
+      await lab.damage(scenario);
+      const run = await lab.recover();
+      expectRecovered(run);
+      expect(await lab.differences(before)).toEqual([]);
+      expect(await lab.points()).toBe(points);
+      const kept = scenario === 'graph-empty' ? [`{${GRAPH}}:before:${run.summary.run}`] : [];
+      expect(await lab.leftovers()).toEqual(kept);
+      expect(run.summary.restored).toMatchObject({
+        nodes: before.nodes,
+        relationships: before.relationships,
+      });
+    },
+  );
 
   it('compacts the append-only file and waits, so that a restart has the same graph at once', async () => {
     await lab.damage('graph-lost');
     const run = await lab.recover();
-    const compacted = run.events.find((event) => event.type === 'step.finished' && event.step === 'compact-aof');
-    expect(compacted).toMatchObject({ outcome: 'done', detail: 'compacted: a restart loads the new graph at once' });
+    const compacted = run.events.find(
+      (event) => event.type === 'step.finished' && event.step === 'compact-aof',
+    );
+    expect(compacted).toMatchObject({
+      outcome: 'done',
+      detail: 'compacted: a restart loads the new graph at once',
+    });
     await lab.engines.servers.graph.kill();
     await lab.engines.restartGraph();
     expect(await lab.differences(before)).toEqual([]);
@@ -63,15 +76,31 @@ describe('with a backup of the same day', () => {
   it('carries over what the live graph still holds, as it is now', async () => {
     const [kept, edited, gone] = [id(3), id(5), id(7)];
     await lab.query(`MATCH (m:Memory) WHERE NOT m.id IN ['${kept}', '${edited}', '${gone}'] DETACH DELETE m`);
-    await lab.query(`MATCH (m:Memory {id: '${edited}'}) SET m.summary = 'edited since', m.last_accessed = '2026-11-21T00:00:00+00:00'`);
+    await lab.query(
+      `MATCH (m:Memory {id: '${edited}'}) SET m.summary = 'edited since', m.last_accessed = '2026-11-21T00:00:00+00:00'`,
+    );
     await lab.query(`MATCH (m:Memory {id: '${gone}'}) DETACH DELETE m`);
-    await lab.query(`MATCH (a:Memory {id: '${kept}'}), (b:Memory {id: '${edited}'}) CREATE (a)-[:LEADS_TO {strength: 0.25}]->(b)`);
+    await lab.query(
+      `MATCH (a:Memory {id: '${kept}'}), (b:Memory {id: '${edited}'}) CREATE (a)-[:LEADS_TO {strength: 0.25}]->(b)`,
+    );
     const run = await lab.recover();
     expectRecovered(run);
-    expect(await node(edited)).toMatchObject({ summary: 'edited since', last_accessed: '2026-11-21T00:00:00+00:00' });
-    expect(await lab.value(`MATCH ({id: '${kept}'})-[r:LEADS_TO {strength: 0.25}]->({id: '${edited}'}) RETURN count(r)`)).toBe(1);
+    expect(await node(edited)).toMatchObject({
+      summary: 'edited since',
+      last_accessed: '2026-11-21T00:00:00+00:00',
+    });
+    expect(
+      await lab.value(
+        `MATCH ({id: '${kept}'})-[r:LEADS_TO {strength: 0.25}]->({id: '${edited}'}) RETURN count(r)`,
+      ),
+    ).toBe(1);
     // Nothing else differs: one node changed, one relationship more.
-    expect((await lab.differences(before)).slice(1).map((line) => line.split(' ')[0]).sort()).toEqual(['node-changed', 'relationship-extra']);
+    expect(
+      (await lab.differences(before))
+        .slice(1)
+        .map((line) => line.split(' ')[0])
+        .sort(),
+    ).toEqual(['node-changed', 'relationship-extra']);
   });
 
   it('keeps parallel relationships of the backup where the live graph still holds their ends, or a memory changed', async () => {
@@ -103,19 +132,32 @@ describe('with a backup of the same day', () => {
 
   it('puts aside what AutoMem left under the live key but memories: control node and runs', async () => {
     await lab.damage('graph-empty');
-    await lab.query("CREATE (:ConsolidationControl {id: 'global', decay_last_run: '2026-11-21T00:00:00+00:00'})");
+    await lab.query(
+      "CREATE (:ConsolidationControl {id: 'global', decay_last_run: '2026-11-21T00:00:00+00:00'})",
+    );
     expectRecovered(await lab.recover());
-    expect(await lab.value("MATCH (c:ConsolidationControl) RETURN count(c)")).toBe(1);
-    expect(await lab.value("MATCH (c:ConsolidationControl) RETURN c.decay_last_run")).toBe('2026-11-21T00:00:00+00:00');
+    expect(await lab.value('MATCH (c:ConsolidationControl) RETURN count(c)')).toBe(1);
+    expect(await lab.value('MATCH (c:ConsolidationControl) RETURN c.decay_last_run')).toBe(
+      '2026-11-21T00:00:00+00:00',
+    );
   });
 
   it('gives a memory that changed since the backup what its payload says, and the rest from the backup', async () => {
     const [changed] = ids;
-    const [point] = await lab.qdrant<{ payload: Record<string, unknown> }[]>('POST', `/collections/${GRAPH}/points`, { ids: [changed], with_payload: true });
+    const [point] = await lab.qdrant<{ payload: Record<string, unknown> }[]>(
+      'POST',
+      `/collections/${GRAPH}/points`,
+      { ids: [changed], with_payload: true },
+    );
     const old = await node(changed ?? '');
     await lab.qdrant('POST', `/collections/${GRAPH}/points/payload?wait=true`, {
       points: [changed],
-      payload: { content: 'It was decided otherwise.', tags: ['Project:Atlas', 'q4/Goals'], updated_at: '2026-11-01T08:00:00+00:00', importance: 1 },
+      payload: {
+        content: 'It was decided otherwise.',
+        tags: ['Project:Atlas', 'q4/Goals'],
+        updated_at: '2026-11-01T08:00:00+00:00',
+        importance: 1,
+      },
     });
     await lab.damage('graph-lost');
     expectRecovered(await lab.recover());
@@ -172,11 +214,22 @@ describe('with a backup of the same day', () => {
           metadata: {
             enrichment: {
               last_run: '2026-11-01T11:00:00+00:00',
-              semantic_neighbors: [{ id: id(2), score: 0.875 }, { id: OTHER_NEW, score: 0.5 }, { id: '0b000000-0000-4000-8000-00000000dead', score: 0.4 }, { score: 1 }],
-              patterns_detected: [{ type: 'Insight', similar_memories: 4, key_terms: ['a', 'b'] }, { type: 'Nightly', similar_memories: 3, key_terms: ['n'] }],
+              semantic_neighbors: [
+                { id: id(2), score: 0.875 },
+                { id: OTHER_NEW, score: 0.5 },
+                { id: '0b000000-0000-4000-8000-00000000dead', score: 0.4 },
+                { score: 1 },
+              ],
+              patterns_detected: [
+                { type: 'Insight', similar_memories: 4, key_terms: ['a', 'b'] },
+                { type: 'Nightly', similar_memories: 3, key_terms: ['n'] },
+              ],
               temporal_links: 0,
             },
-            relationships: [{ type: 'DEPENDS_ON', target: id(1).toUpperCase(), weight: 2 }, { type: 'bad type', target: id(1) }],
+            relationships: [
+              { type: 'DEPENDS_ON', target: id(1).toUpperCase(), weight: 2 },
+              { type: 'bad type', target: id(1) },
+            ],
           },
         }),
       },
@@ -187,10 +240,14 @@ describe('with a backup of the same day', () => {
     const similar = `MATCH (a {id: '${NEW}'})-[r:SIMILAR_TO]-(b) RETURN b.id, r.score, r.updated_at`;
     const rows = await lab.query(similar);
     expect(rows.map(([other]) => other).sort()).toEqual([OTHER_NEW, OTHER_NEW, id(2), id(2)].sort());
-    expect(await lab.query(`MATCH ({id: '${NEW}'})-[r:DEPENDS_ON]->(b) RETURN b.id, r.weight`)).toEqual([[id(1), 2]]);
+    expect(await lab.query(`MATCH ({id: '${NEW}'})-[r:DEPENDS_ON]->(b) RETURN b.id, r.weight`)).toEqual([
+      [id(1), 2],
+    ]);
     // The backup has the pattern for Insight; the other one is made from the hint.
     expect(await lab.value("MATCH (p:Pattern {type: 'Insight'}) RETURN count(p)")).toBe(1);
-    expect(await lab.query(`MATCH ({id: '${NEW}'})-[:EXEMPLIFIES]->(p:Pattern) RETURN p.type ORDER BY p.type`)).toEqual([['Insight'], ['Nightly']]);
+    expect(
+      await lab.query(`MATCH ({id: '${NEW}'})-[:EXEMPLIFIES]->(p:Pattern) RETURN p.type ORDER BY p.type`),
+    ).toEqual([['Insight'], ['Nightly']]);
     expect(run.exitCode).toBe(3);
     expect(run.summary.outcome).toBe('recovered-with-losses');
     const reasons = run.records('quarantine').map(({ reason }) => String(reason));
@@ -213,14 +270,24 @@ describe('with a backup of the same day', () => {
     expect(memory).toMatchObject({ kind: 'memory', id: deleted });
     expect(String(memory?.['reason'])).toContain('--restore-unmatched');
     expect(memory?.['record']).toMatchObject({ labels: ['Memory'], properties: { id: deleted } });
-    expect(relationships.every(({ kind, reason }) => kind === 'relationship' && String(reason).includes('was not brought back'))).toBe(true);
+    expect(
+      relationships.every(
+        ({ kind, reason }) => kind === 'relationship' && String(reason).includes('was not brought back'),
+      ),
+    ).toBe(true);
 
     await lab.redis('DEL', GRAPH, `{${GRAPH}}:before:${run.summary.run}`);
     const again = await lab.recover(['--restore-unmatched']);
     expect(await lab.differences(before)).toEqual([]);
     // Back, but without a vector: the fourth check says so.
     expect(again.exitCode).toBe(3);
-    expect(again.summary.validation.map(({ status }) => status)).toEqual(['pass', 'pass', 'pass', 'fail', 'pass']);
+    expect(again.summary.validation.map(({ status }) => status)).toEqual([
+      'pass',
+      'pass',
+      'pass',
+      'fail',
+      'pass',
+    ]);
   });
 
   it('brings such memories back where the vector half of the backup cannot tell', async () => {
@@ -230,12 +297,18 @@ describe('with a backup of the same day', () => {
     lab.writeBackup('vectors', lab.backupBytes('vectors').subarray(0, 500));
     const run = await lab.recover();
     expect(await lab.differences(before)).toEqual([]);
-    expect(run.events.some((event) => event.type === 'notice' && event.message.includes('cannot be read'))).toBe(true);
+    expect(
+      run.events.some((event) => event.type === 'notice' && event.message.includes('cannot be read')),
+    ).toBe(true);
   });
 
   it('brings back twins under one id, several labels, and nodes without id, with their relationships', async () => {
-    await lab.query("MATCH (m:Memory) WITH m LIMIT 1 CREATE (n:Note {text: 'no id'})-[:ABOUT {since: 1.0}]->(m), (m)<-[:ABOUT]-(:Note {text: 'no id'})");
-    await lab.query(`MATCH (m:Memory {id: '${id(4)}'}) CREATE (t:Memory:Draft:Third) SET t = m CREATE (t)-[:TWIN_OF]->(m)`);
+    await lab.query(
+      "MATCH (m:Memory) WITH m LIMIT 1 CREATE (n:Note {text: 'no id'})-[:ABOUT {since: 1.0}]->(m), (m)<-[:ABOUT]-(:Note {text: 'no id'})",
+    );
+    await lab.query(
+      `MATCH (m:Memory {id: '${id(4)}'}) CREATE (t:Memory:Draft:Third) SET t = m CREATE (t)-[:TWIN_OF]->(m)`,
+    );
     await lab.query(`MATCH (m:Memory {id: '${id(6)}'}) SET m:Pinned:Extra`);
     const full = await lab.snapshot();
     try {
@@ -261,21 +334,27 @@ describe('without a backup', () => {
     expect(run.exitCode).toBe(3);
     expect(run.summary.outcome).toBe('recovered-with-losses');
     expect(run.summary.losses.join(' ')).toMatch(/No backup was used.*relationships.*summary, enriched/);
-    const points = await lab.qdrant<{ count: number }>('POST', `/collections/${GRAPH}/points/count`, { exact: true });
+    const points = await lab.qdrant<{ count: number }>('POST', `/collections/${GRAPH}/points/count`, {
+      exact: true,
+    });
     expect(run.summary.restored.memories).toBe(points.count);
     expect(Number(await lab.value('MATCH ()-[r:SIMILAR_TO]->() RETURN count(r)'))).toBeGreaterThan(10);
     expect(await lab.value('MATCH ()-[r:DISCOVERED]->() RETURN count(r)')).toBe(0);
-    const preceded = run.records('quarantine').filter((record) => String(record['id']).includes('PRECEDED_BY'));
+    const preceded = run
+      .records('quarantine')
+      .filter((record) => String(record['id']).includes('PRECEDED_BY'));
     expect(preceded.length).toBeGreaterThan(0);
     expect(run.summary.validation.every(({ status }) => status === 'pass')).toBe(true);
     // SIMILAR_TO comes back in both directions, and no more often than it was.
     const now = await lab.value('MATCH ()-[r:SIMILAR_TO]->() RETURN count(r)');
-    expect(await lab.query('MATCH (a)-[r:SIMILAR_TO]->(b) WHERE NOT (b)-[:SIMILAR_TO]->(a) RETURN count(r)')).toEqual([[0]]);
+    expect(
+      await lab.query('MATCH (a)-[r:SIMILAR_TO]->(b) WHERE NOT (b)-[:SIMILAR_TO]->(a) RETURN count(r)'),
+    ).toEqual([[0]]);
     expect(now).toBeLessThanOrEqual(before.relationships);
   });
 
   it('keeps what the live graph holds all the same', async () => {
-    await lab.query("MATCH (m:Memory) DETACH DELETE m");
+    await lab.query('MATCH (m:Memory) DETACH DELETE m');
     const run = await lab.recover(['--backup', 'none']);
     expect(run.exitCode).toBe(3);
     expect(await lab.value('MATCH (e:Entity) RETURN count(e) > 5')).toBe('true');

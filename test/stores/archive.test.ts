@@ -135,9 +135,13 @@ describe('a local folder', () => {
   it('says that it may not read', async () => {
     const root = folder({ [GRAPH]: CONTENT, [VECTORS]: CONTENT });
     chmodSync(join(root, GRAPH), 0);
-    await unprivileged(() => expect(localArchive(root).open(GRAPH)).rejects.toMatchObject({ code: 'archive-file-denied' }));
+    await unprivileged(() =>
+      expect(localArchive(root).open(GRAPH)).rejects.toMatchObject({ code: 'archive-file-denied' }),
+    );
     chmodSync(join(root, 'qdrant'), 0);
-    await unprivileged(() => expect(localArchive(root).list()).rejects.toMatchObject({ code: 'archive-denied' }));
+    await unprivileged(() =>
+      expect(localArchive(root).list()).rejects.toMatchObject({ code: 'archive-denied' }),
+    );
     chmodSync(join(root, 'qdrant'), 0o700);
   });
 });

@@ -14,7 +14,12 @@ import type { Summary, TimedEvent } from '../../src/recovery/events.js';
 import { parseJson, printPythonJson } from '../../src/memory/json.js';
 import type { GraphNode, GraphRelationship, Value, ValueMap } from '../../src/memory/values.js';
 import type { StoreAddresses } from '../../src/sandbox/addresses.js';
-import { compareGraphs, describeDifference, readGraph, type GraphSnapshot } from '../../src/sandbox/compare.js';
+import {
+  compareGraphs,
+  describeDifference,
+  readGraph,
+  type GraphSnapshot,
+} from '../../src/sandbox/compare.js';
 import { damageScenario } from '../../src/sandbox/damage.js';
 import { backupPaths } from '../../src/sandbox/fill-backup.js';
 import { fill, type FillOptions, type FillResult } from '../../src/sandbox/fill.js';
@@ -57,7 +62,12 @@ export class Lab {
     readonly folder: string,
   ) {
     const { host, port, password } = engines.graph;
-    this.connection = new Redis({ host, port, ...(password === undefined ? {} : { password }), maxRetriesPerRequest: 20 });
+    this.connection = new Redis({
+      host,
+      port,
+      ...(password === undefined ? {} : { password }),
+      maxRetriesPerRequest: 20,
+    });
     this.connection.on('error', () => undefined);
   }
 
@@ -97,7 +107,15 @@ export class Lab {
     await rm(this.backups, { recursive: true, force: true });
     await this.redis('FLUSHALL');
     return fill(
-      { memories: 200, dim: 8, seed: 1, backupDir: this.backups, timestamp: TIMESTAMP, force: true, ...options },
+      {
+        memories: 200,
+        dim: 8,
+        seed: 1,
+        backupDir: this.backups,
+        timestamp: TIMESTAMP,
+        force: true,
+        ...options,
+      },
       this.stores,
     );
   }
@@ -122,7 +140,10 @@ export class Lab {
     await this.qdrant('POST', `/collections/${GRAPH}/points/delete?wait=true`, { filter: {} });
     // The text itself: reading it as JavaScript numbers would make 1 of 1.0.
     const text = gunzipSync(vectors).toString();
-    const points = text.slice(text.indexOf('"points": [') + '"points": '.length, text.lastIndexOf(',\n  "stats"'));
+    const points = text.slice(
+      text.indexOf('"points": [') + '"points": '.length,
+      text.lastIndexOf(',\n  "stats"'),
+    );
     await this.qdrant('PUT', `/collections/${GRAPH}/points?wait=true`, `{"points":${points}}`);
   }
 
@@ -176,8 +197,8 @@ export class Lab {
 
   /** Rows of a query, as the server prints them. */
   async query(cypher: string, graph = GRAPH): Promise<unknown[][]> {
-    const reply = (await this.redis('GRAPH.QUERY', graph, cypher)) as [unknown, unknown[][], unknown];
-    return reply.length === 3 ? reply[1] : [];
+    const reply = (await this.redis('GRAPH.QUERY', graph, cypher)) as unknown[];
+    return reply.length === 3 ? (reply[1] as unknown[][]) : [];
   }
 
   async value(cypher: string): Promise<unknown> {
@@ -191,7 +212,9 @@ export class Lab {
 
   /** Keys of the graph server but the live graph, FalkorDB's own logs, and what the test itself keeps. */
   async leftovers(): Promise<string[]> {
-    return (await this.keys()).filter((key) => key !== GRAPH && key !== PRISTINE && !key.startsWith('telemetry{'));
+    return (await this.keys()).filter(
+      (key) => key !== GRAPH && key !== PRISTINE && !key.startsWith('telemetry{'),
+    );
   }
 
   /** Everything that a graph holds, decoded. */
@@ -212,7 +235,11 @@ export class Lab {
   async node(id: string): Promise<Record<string, unknown>> {
     const found = (await this.contents()).nodes.filter(({ properties }) => properties['id'] === id);
     if (found.length !== 1) throw new Error(`${found.length} nodes have the id ${id}`);
-    return JSON.parse(JSON.stringify(found[0]?.properties, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value))) as Record<string, unknown>;
+    return JSON.parse(
+      JSON.stringify(found[0]?.properties, (_, value: unknown) =>
+        typeof value === 'bigint' ? String(value) : value,
+      ),
+    ) as Record<string, unknown>;
   }
 
   snapshot(name = GRAPH): Promise<GraphSnapshot> {
@@ -244,7 +271,10 @@ export class Lab {
   }
 
   /** Upserts points; a payload given as text goes to the letter, so that 1.0 stays 1.0. */
-  async upsert(points: { id: string | number; vector?: number[]; payload: unknown }[], dim = 8): Promise<void> {
+  async upsert(
+    points: { id: string | number; vector?: number[]; payload: unknown }[],
+    dim = 8,
+  ): Promise<void> {
     const list = points.map(({ id, vector, payload }) => {
       const text = typeof payload === 'string' ? payload : JSON.stringify(payload);
       return `{"id":${JSON.stringify(id)},"vector":${JSON.stringify(vector ?? unitVector(dim, String(id)))},"payload":${text}}`;
@@ -258,11 +288,15 @@ export class Lab {
 
   /** Every point, with payload and vector: what must not change. */
   async points(): Promise<string> {
-    const { points } = await this.qdrant<{ points: unknown[] }>('POST', `/collections/${GRAPH}/points/scroll`, {
-      limit: 20_000,
-      with_payload: true,
-      with_vector: true,
-    });
+    const { points } = await this.qdrant<{ points: unknown[] }>(
+      'POST',
+      `/collections/${GRAPH}/points/scroll`,
+      {
+        limit: 20_000,
+        with_payload: true,
+        with_vector: true,
+      },
+    );
     return JSON.stringify(points);
   }
 
@@ -296,7 +330,7 @@ export interface BackupJson {
 }
 
 /** A vector of length 1 that depends on the text alone. */
-export function unitVector(dim: number, text: string): number[] {
+function unitVector(dim: number, text: string): number[] {
   let state = 7;
   for (const char of text) state = (state * 31 + (char.codePointAt(0) ?? 0)) % 1_000_003;
   const raw = Array.from({ length: dim }, () => {

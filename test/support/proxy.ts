@@ -37,6 +37,7 @@ export async function startProxy(target: { host: string; port: number }): Promis
   const record: string[] = [];
   let frozen = false;
   let muted = false;
+  const mayPass = (): boolean => !frozen;
   const passOn = async (chunk: Buffer): Promise<void> => {
     const text = chunk.toString('latin1');
     record.push(text);
@@ -58,14 +59,20 @@ export async function startProxy(target: { host: string; port: number }): Promis
     let order = Promise.resolve();
     client.on('data', (chunk: Buffer) => {
       order = order.then(async () => {
-        if (frozen) return;
+        if (!mayPass()) return;
         await passOn(chunk);
-        if (!frozen && !upstream.destroyed) upstream.write(chunk);
+        if (mayPass() && !upstream.destroyed) upstream.write(chunk);
       });
     });
-    upstream.on('data', (chunk: Buffer) => void (frozen || muted || client.destroyed || client.write(chunk)));
-    client.on('close', () => void (frozen || upstream.destroy()));
-    upstream.on('close', () => void (frozen || client.destroy()));
+    upstream.on('data', (chunk: Buffer) => {
+      if (mayPass() && !muted && !client.destroyed) client.write(chunk);
+    });
+    client.on('close', () => {
+      if (mayPass()) upstream.destroy();
+    });
+    upstream.on('close', () => {
+      if (mayPass()) client.destroy();
+    });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const end = (): void => {

@@ -34,7 +34,7 @@ export function fakeRun(pace: number): FakeRun {
     interrupt: () => {
       interrupts++;
       answer('interrupt', 'stop');
-      emit({ type: 'stopping', message: 'stopping after the step in hand' });
+      emit({ type: 'stopping', message: 'stopping after this step; again to abort now' });
     },
   };
   const next = async (): Promise<Answer> => {

@@ -15,11 +15,14 @@ export interface RealTerminal {
   /** Every byte that the program wrote. */
   raw(): string;
   type(text: string): void;
-  resize(columns: number, rows: number): void;
-  /** Waits until the screen shows the text; fails with the screen after ten seconds. */
-  shows(wanted: string | RegExp): Promise<void>;
+  /** Changes the size once everything that was written until now is drawn. */
+  resize(columns: number, rows: number): Promise<void>;
+  /** Waits until the screen shows the text; fails with the screen after ten seconds, or after the time given. */
+  shows(wanted: string | RegExp, timeoutMs?: number): Promise<void>;
   /** Waits until the program has ended; its exit code. */
   ended(): Promise<number>;
+  /** Its process id. */
+  readonly pid: number;
   close(): void;
 }
 
@@ -27,13 +30,16 @@ export interface RealTerminalOptions {
   columns: number;
   rows: number;
   args?: string[];
+  /** What Node.js runs, before `args`; by default the fixture program. */
+  program?: string[];
   env?: Record<string, string>;
 }
 
-/** Runs the fixture program in a real pseudo terminal that a real terminal emulator draws. */
-export function openTerminal({ columns, rows, args = [], env = {} }: RealTerminalOptions): RealTerminal {
+/** Runs a program in a real pseudo terminal that a real terminal emulator draws. */
+export function openTerminal(options: RealTerminalOptions): RealTerminal {
+  const { columns, rows, args = [], program: main = ['--import', 'tsx', FIXTURE], env = {} } = options;
   const screen = new xterm.Terminal({ cols: columns, rows, scrollback: 5000, allowProposedApi: true });
-  const program = pty.spawn(process.execPath, ['--import', 'tsx', FIXTURE, ...args], {
+  const program = pty.spawn(process.execPath, [...main, ...args], {
     cols: columns,
     rows,
     cwd: ROOT,
@@ -66,12 +72,14 @@ export function openTerminal({ columns, rows, args = [], env = {} }: RealTermina
         .map((line) => line.text),
     raw: () => raw,
     type: (text) => program.write(text),
-    resize: (nextColumns, nextRows) => {
+    resize: async (nextColumns, nextRows) => {
+      await written;
       screen.resize(nextColumns, nextRows);
       program.resize(nextColumns, nextRows);
     },
-    shows: async (wanted) => {
-      for (let tries = 0; tries < 500; tries++) {
+    shows: async (wanted, timeoutMs = 10_000) => {
+      const deadline = performance.now() + timeoutMs;
+      while (performance.now() < deadline) {
         await written;
         const text = visible();
         if (typeof wanted === 'string' ? text.includes(wanted) : wanted.test(text)) return;
@@ -86,6 +94,7 @@ export function openTerminal({ columns, rows, args = [], env = {} }: RealTermina
       await written;
       return code;
     },
+    pid: program.pid,
     close: () => {
       program.kill('SIGKILL');
       screen.dispose();

@@ -154,9 +154,7 @@ describe('what the screens say', () => {
     expect(drawn('execute')).toMatch(/█+░+ {2}62%\n {3}6,200 of 10,000 memories, 3,100\/s, about 2s left/);
     expect(drawn('execute')).toContain('   Promote the staging graph');
     expect(drawn('execute')).toMatch(/! 1 record in quarantine, the latest: memory m: x+…/);
-    expect(drawn('stopping')).toContain(
-      '! stopping after this step; Ctrl-C again to abort now\n Ctrl-C abort now',
-    );
+    expect(drawn('stopping')).toContain('! stopping; Ctrl-C again to abort now\n Ctrl-C abort now');
   });
 
   it('the validation: each check with a symbol, and what a failed one found', () => {

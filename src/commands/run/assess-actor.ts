@@ -15,7 +15,11 @@ export interface Assessed extends AssessResult {
 }
 
 /** Assesses, and sets the pair that recovery uses as the operator chose it. */
-export async function assessWith(settings: Settings, choice: BackupChoice, depth: BackupDepth): Promise<Assessed> {
+export async function assessWith(
+  settings: Settings,
+  choice: BackupChoice,
+  depth: BackupDepth,
+): Promise<Assessed> {
   const places = archives(settings);
   const result = await assess({
     graph: { address: graphAddress(settings), name: settings.graph.name },
@@ -39,12 +43,16 @@ async function chosenPair(
 ): Promise<BackupPair> {
   const pair = pairs.find((candidate) => candidate.timestamp === timestamp);
   if (pair === undefined || archive === null) {
-    const known = pairs.slice(0, 5).map((candidate) => candidate.timestamp).join(', ');
+    const known = pairs
+      .slice(0, 5)
+      .map((candidate) => candidate.timestamp)
+      .join(', ');
     throw new Failure({
       operation: 'use the backup',
       subject: timestamp,
       reason: `there is no backup of that timestamp in ${archive?.place ?? settings.backups.dir}`,
-      hint: known === '' ? 'Point AUTOMEM_BACKUP_DIR at the folder with the backups.' : `There are: ${known}.`,
+      hint:
+        known === '' ? 'Point AUTOMEM_BACKUP_DIR at the folder with the backups.' : `There are: ${known}.`,
       exitCode: ExitCode.usage,
       code: 'backup-unknown',
     });

@@ -42,7 +42,10 @@ function failed(error: unknown, promoted: boolean): Conclusion {
   if (!promoted) return { outcome: 'failed', exitCode: error.exitCode, failure: error };
   const { operation, subject, reason, code } = error;
   const exitCode = ExitCode.notAsItShouldBe;
-  const failure = new Failure({ operation, subject, reason, code, exitCode, hint: `${error.hint} ${LIVE}` }, { cause: error });
+  const failure = new Failure(
+    { operation, subject, reason, code, exitCode, hint: `${error.hint} ${LIVE}` },
+    { cause: error },
+  );
   return { outcome: 'failed', exitCode, failure };
 }
 
@@ -78,8 +81,10 @@ function validated(context: RunContext, facts: RunFacts): Conclusion {
     const exitCode = away && !context.executed ? ExitCode.unreachable : ExitCode.notAsItShouldBe;
     return { outcome: 'validation-failed', exitCode, failure: null };
   }
-  if (context.executed && hasLosses) return { outcome: done, exitCode: ExitCode.notAsItShouldBe, failure: null };
-  const missed = context.executed && [rto(facts), rpo(context, facts)].some((objective) => objective.met === false);
+  if (context.executed && hasLosses)
+    return { outcome: done, exitCode: ExitCode.notAsItShouldBe, failure: null };
+  const missed =
+    context.executed && [rto(facts), rpo(context, facts)].some((objective) => objective.met === false);
   return { outcome: done, exitCode: missed ? ExitCode.objectiveMissed : ExitCode.done, failure: null };
 }
 
@@ -98,7 +103,10 @@ function rpo(context: RunContext, facts: RunFacts): Objective {
   let measuredSeconds: number | null = null;
   if (newestUnbacked === null) measuredSeconds = 0;
   else if (backup !== null) {
-    measuredSeconds = Math.max(0, Math.round((Date.parse(newestUnbacked) - Date.parse(backup.takenAt)) / 1000));
+    measuredSeconds = Math.max(
+      0,
+      Math.round((Date.parse(newestUnbacked) - Date.parse(backup.takenAt)) / 1000),
+    );
   }
   const met = measuredSeconds === null ? null : measuredSeconds <= facts.rpoSeconds;
   return { objectiveSeconds: facts.rpoSeconds, measuredSeconds, met };
@@ -120,7 +128,10 @@ export function summarize(
     plan: context.chosen?.name ?? null,
     assessment: assessment === null ? null : summarizeAssessment(assessment),
     validation: context.checks.map(plainCheck),
-    restored: executed || facts.work.promoted ? facts.work.restored : { memories: 0, nodes: 0, relationships: 0, vectors: 0 },
+    restored:
+      executed || facts.work.promoted
+        ? facts.work.restored
+        : { memories: 0, nodes: 0, relationships: 0, vectors: 0 },
     salvaged: facts.salvaged,
     quarantined: facts.quarantined,
     rto: executed ? rto(facts) : null,
@@ -128,7 +139,9 @@ export function summarize(
     files,
     losses: facts.work.losses,
     ...(facts.comparison === undefined ? {} : { comparison: facts.comparison }),
-    ...(failure === null ? {} : { failure: { code: failure.code, message: failure.message, hint: failure.hint } }),
+    ...(failure === null
+      ? {}
+      : { failure: { code: failure.code, message: failure.message, hint: failure.hint } }),
   };
 }
 
@@ -138,7 +151,12 @@ function plainCheck({ step, name, status, expected, actual }: CheckResult): Summ
 
 function summarizeAssessment({ graph, vectors, backups }: Assessment): NonNullable<Summary['assessment']> {
   return {
-    graph: { state: graph.state, memories: graph.memories, nodes: graph.nodes, relationships: graph.relationships },
+    graph: {
+      state: graph.state,
+      memories: graph.memories,
+      nodes: graph.nodes,
+      relationships: graph.relationships,
+    },
     vectors: { state: vectors.state, points: vectors.points, size: vectors.size, distance: vectors.distance },
     backups: { state: backups.state, newest: backups.newest?.timestamp ?? null, pairs: backups.pairs.length },
   };

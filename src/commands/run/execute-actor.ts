@@ -3,6 +3,7 @@ import type { PlanOption } from '../../plans/types.js';
 import type { Emit } from '../../recovery/events.js';
 import type { Step, StepContext } from '../../steps/step.js';
 import { STEPS } from '../../steps/registry.js';
+import { graphFailure, withTimeout } from '../../stores/graph/connection.js';
 
 const PROGRESS_MS = 100;
 
@@ -80,23 +81,42 @@ async function runStep(
   const started = performance.now();
   const seconds = (): number => (performance.now() - started) / 1000;
   try {
-    const detail = await unlessAborted(step.run({ ...context, progress: progressOf(step.id, emit) }), context.signal);
+    const work = step.run({ ...context, progress: progressOf(step.id, emit) });
+    const detail = await (step.isSwap === true ? work : unlessAborted(work, context.signal));
     emit({ type: 'step.finished', step: step.id, title, outcome: 'done', seconds: seconds(), detail });
   } catch (error) {
-    const detail = context.signal.aborted ? 'stopped by the operator' : error instanceof Error ? error.message : String(error);
+    const detail = context.signal.aborted
+      ? 'stopped by the operator'
+      : error instanceof Error
+        ? error.message
+        : String(error);
     emit({ type: 'step.finished', step: step.id, title, outcome: 'failed', seconds: seconds(), detail });
     throw error;
   }
 }
 
+/** Milliseconds for removing the staging graph; who aborts waits less. */
+const REMOVAL_MS = 30_000;
+const REMOVAL_ON_ABORT_MS = 2_000;
+
 /** Best effort: the graph server may be what failed. What stays is named by the next assessment. */
-async function removeStaging({ openGraph, stagingKey, notice }: Omit<StepContext, 'progress'>): Promise<void> {
+async function removeStaging({
+  openGraph,
+  graph,
+  stagingKey,
+  notice,
+  signal,
+}: Omit<StepContext, 'progress'>): Promise<void> {
+  const remove = async (): Promise<void> => {
+    await (await openGraph()).command('remove the staging graph', 'DEL', stagingKey);
+  };
   try {
-    const graph = await openGraph();
-    await graph.command('remove the staging graph', 'DEL', stagingKey);
+    await withTimeout(remove(), signal.aborted ? REMOVAL_ON_ABORT_MS : REMOVAL_MS, 'DEL');
   } catch (error) {
-    if (!(error instanceof Failure)) throw error;
-    notice(`The staging graph "${stagingKey}" could not be removed (${error.reason}); it is not live and can be deleted.`);
+    const { reason } = graphFailure('remove the staging graph', graph.address, error);
+    notice(
+      `The staging graph "${stagingKey}" could not be removed (${reason}); it is not live and can be deleted.`,
+    );
   }
 }
 
@@ -108,7 +128,10 @@ const BYTES_PER_NODE = 4_000;
  *
  * @throws Failure `out-of-memory`
  */
-export function checkMemory(context: Omit<StepContext, 'progress'>, server: { usedMemory: number; maxMemory: number } | null): void {
+export function checkMemory(
+  context: Omit<StepContext, 'progress'>,
+  server: { usedMemory: number; maxMemory: number } | null,
+): void {
   if (server === null || server.maxMemory === 0) return;
   const needed = context.assessment.vectors.points * BYTES_PER_NODE;
   const free = server.maxMemory - server.usedMemory;

@@ -54,8 +54,10 @@ function replicaFailure({ graph }: Assessment): Failure {
 }
 
 function firstUnreachable({ graph, vectors }: Assessment): { store: string; why: Unreachable } | null {
-  if (graph.unreachable !== undefined) return { store: `the graph server at ${graph.address}`, why: graph.unreachable };
-  if (vectors.unreachable !== undefined) return { store: `Qdrant at ${vectors.address}`, why: vectors.unreachable };
+  if (graph.unreachable !== undefined)
+    return { store: `the graph server at ${graph.address}`, why: graph.unreachable };
+  if (vectors.unreachable !== undefined)
+    return { store: `Qdrant at ${vectors.address}`, why: vectors.unreachable };
   return null;
 }
 
@@ -71,7 +73,10 @@ function unreachableFailure({ store, why }: { store: string; why: Unreachable })
 }
 
 export function notConfirmedFailure({ confirm, confirmName, chosen }: RunContext): Failure {
-  const given = confirm === null ? 'no confirmation was given and there is no terminal to ask in' : `--confirm ${confirm} does not name the graph`;
+  const given =
+    confirm === null
+      ? 'no confirmation was given and there is no terminal to ask in'
+      : `--confirm ${confirm} does not name the graph`;
   return new Failure({
     operation: 'change a store',
     subject: chosen?.name ?? 'the plan',

@@ -6,7 +6,12 @@ import { loadPlans } from '../../plans/load.js';
 import { EventBus } from '../../recovery/event-bus.js';
 import type { ComparisonResult, RunControls, Summary } from '../../recovery/events.js';
 import { acquireLease, type Lease } from '../../recovery/lease.js';
-import { recoveryMachine, type RecoveryActor, type RunContext, type RunRequest } from '../../recovery/machine.js';
+import {
+  recoveryMachine,
+  type RecoveryActor,
+  type RunContext,
+  type RunRequest,
+} from '../../recovery/machine.js';
 import { newRunId } from '../../recovery/run-directory.js';
 import type { Settings } from '../../settings/settings.js';
 import { STEPS } from '../../steps/registry.js';
@@ -90,7 +95,9 @@ export class RunSession {
       this.announce();
       this.actor = createActor(this.machine(), { input: this.options.request });
       this.actor.start();
-      const { context } = await waitFor(this.actor, (snapshot) => snapshot.status === 'done', { timeout: Infinity });
+      const { context } = await waitFor(this.actor, (snapshot) => snapshot.status === 'done', {
+        timeout: Infinity,
+      });
       // Only a bug keeps a run from its summary.
       if (this.summary === null) throw explain(context);
       return this.summary;
@@ -132,20 +139,34 @@ export class RunSession {
         execute: fromPromise(async ({ input }) => {
           this.changes = true;
           this.phases.enter('execute');
-          await executePlan(input.plan, await this.stepContext(), emit, { afterStep: () => this.interruptions > 0 });
+          await executePlan(input.plan, await this.stepContext(), emit, {
+            afterStep: () => this.interruptions > 0,
+          });
         }),
         validate: fromPromise(({ input }) => unlessAborted(this.validate(input.executed), this.abort.signal)),
         report: fromPromise(({ input }) => this.report(input.context)),
       },
       actions: {
         announceChoice: ({ context }) =>
-          emit({ type: 'plan.chosen', plan: context.chosen?.name ?? '', by: context.plan === null && !context.interactive ? 'lifeboat' : 'operator' }),
-        askForName: ({ context }) => emit({ type: 'confirm.required', plan: context.chosen?.name ?? '', name: context.confirmName }),
+          emit({
+            type: 'plan.chosen',
+            plan: context.chosen?.name ?? '',
+            by: context.plan === null && !context.interactive ? 'lifeboat' : 'operator',
+          }),
+        askForName: ({ context }) =>
+          emit({ type: 'confirm.required', plan: context.chosen?.name ?? '', name: context.confirmName }),
         acceptName: ({ context }) => emit({ type: 'confirm.accepted', plan: context.chosen?.name ?? '' }),
         rejectName: ({ context, event }) =>
-          emit({ type: 'confirm.rejected', typed: event.type === 'CONFIRM' ? event.typed : '', name: context.confirmName }),
+          emit({
+            type: 'confirm.rejected',
+            typed: event.type === 'CONFIRM' ? event.typed : '',
+            name: context.confirmName,
+          }),
         announceStop: ({ context }) =>
-          emit({ type: 'stopping', message: this.interruptions > 1 ? 'aborting now' : this.stopMessage(context) }),
+          emit({
+            type: 'stopping',
+            message: this.interruptions > 1 ? 'aborting now' : this.stopMessage(context),
+          }),
       },
     });
   }
@@ -174,7 +195,9 @@ export class RunSession {
   private async validate(executed: boolean): ReturnType<typeof runValidation> {
     this.phases.enter('validate');
     const { restored, sink, index } = this.work;
-    const byRelationship = Object.fromEntries([...(sink?.digests ?? [])].map(([type, { count }]) => [type, count]));
+    const byRelationship = Object.fromEntries(
+      [...(sink?.digests ?? [])].map(([type, { count }]) => [type, count]),
+    );
     const quarantined = new Set([...(index?.entries(Origin.Quarantined) ?? [])].map(({ key }) => key));
     const expected = executed ? { ...restored, byRelationship, quarantined } : null;
     return runValidation(
@@ -189,7 +212,8 @@ export class RunSession {
     this.phases.enter('report');
     const seconds = (performance.now() - this.started) / 1000;
     const comparison = context.executed ? await this.inspect() : undefined;
-    if (comparison?.result !== undefined) this.bus.emit({ type: 'comparison', comparison: comparison.result });
+    if (comparison?.result !== undefined)
+      this.bus.emit({ type: 'comparison', comparison: comparison.result });
     const explained = { ...context, failure: explain(context) ?? comparison?.error ?? null };
     const facts = {
       command: this.options.command,
@@ -212,7 +236,12 @@ export class RunSession {
       if (!(error instanceof Failure)) throw error;
       // What was quarantined is nowhere then: that must not end as a success.
       this.tellFailure(error);
-      summary = summarize(explained, facts, conclude({ ...explained, failure: conclusion.failure ?? error }, facts), {});
+      summary = summarize(
+        explained,
+        facts,
+        conclude({ ...explained, failure: conclusion.failure ?? error }, facts),
+        {},
+      );
     }
     this.bus.emit(summary);
     this.summary = summary;
@@ -231,7 +260,9 @@ export class RunSession {
 
   private stopMessage({ executed }: RunContext): string {
     if (!this.changes) return 'stopping';
-    return executed ? 'finishing what is left to check; again to abort now' : 'stopping after this step; again to abort now';
+    return executed
+      ? 'finishing what is left to check; again to abort now'
+      : 'stopping after this step; again to abort now';
   }
 
   private tellFailure(failure: Failure | null): void {

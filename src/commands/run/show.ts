@@ -13,14 +13,21 @@ export interface ViewOptions {
 
 /** Whether a person can be asked: the terminal UI can be shown. */
 export function isInteractive({ terminal, env }: CommandContext, { json, input }: ViewOptions): boolean {
-  return terminal !== null && canMountUi({ stdin: terminal.stdin, stdout: terminal.stdout, env, json, input });
+  return (
+    terminal !== null && canMountUi({ stdin: terminal.stdin, stdout: terminal.stdout, env, json, input })
+  );
 }
 
 /** Runs a session and shows it: the terminal UI where there is one, else NDJSON or plain lines. */
-export async function showRun(session: RunSession, context: CommandContext, options: ViewOptions): Promise<Summary> {
+export async function showRun(
+  session: RunSession,
+  context: CommandContext,
+  options: ViewOptions,
+): Promise<Summary> {
   const stopListening = context.onInterrupt(() => session.controls.interrupt());
   try {
-    if (context.terminal !== null && isInteractive(context, options)) return await inTerminal(session, context, context.terminal);
+    if (context.terminal !== null && isInteractive(context, options))
+      return await inTerminal(session, context, context.terminal);
     const write = (line: string): void => context.out(`${line}\n`);
     session.bus.subscribe(options.json ? ndjsonView(write) : linesView(write));
     return await session.execute();
@@ -37,6 +44,8 @@ async function inTerminal(
   // The colour library and React read these while they load.
   context.setEnvironment(uiEnvironment(context.env));
   const { mountUi } = await import('../../ui/mount.js');
+  // The UI writes to the terminal itself; the word of the start must be gone by then.
+  context.out('');
   const ui = mountUi({
     events: (listener) => session.bus.subscribe(listener),
     controls: session.controls,

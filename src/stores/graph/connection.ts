@@ -1,6 +1,7 @@
 import { Redis, type RedisOptions } from 'ioredis';
 import { readFile } from 'node:fs/promises';
 import { ExitCode, Failure } from '../../failure.js';
+import { knock } from '../speaks-tls.js';
 
 /** Where the graph server is and how to get in. */
 export interface GraphAddress {
@@ -16,6 +17,8 @@ export interface GraphAddress {
 export interface ConnectOptions {
   /** Milliseconds for the TCP and TLS handshake and the first PING. */
   connectTimeoutMs?: number;
+  /** Milliseconds for the answer to any one command; a server that hangs must not hang Lifeboat. */
+  answerTimeoutMs?: number;
   /** Integers of replies come as text: as JavaScript numbers, those beyond 2^53 would lose their last digits. */
   exactIntegers?: boolean;
 }
@@ -23,6 +26,8 @@ export interface ConnectOptions {
 type Options = Omit<RedisOptions, 'replyMapping'>;
 
 const DEFAULT_CONNECT_TIMEOUT_MS = 5_000;
+/** Well above the two minutes that a query is given at most. */
+export const DEFAULT_ANSWER_TIMEOUT_MS = 300_000;
 
 /**
  * Opens one connection and proves it with a PING. It never reconnects by itself: a write whose answer was lost must not
@@ -32,7 +37,11 @@ const DEFAULT_CONNECT_TIMEOUT_MS = 5_000;
  */
 export async function connectGraph(address: GraphAddress, options: ConnectOptions = {}): Promise<Redis> {
   const timeoutMs = options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS;
-  const redis = new Redis({ ...(await redisOptions(address, timeoutMs)), stringNumbers: options.exactIntegers === true });
+  const redis = new Redis({
+    ...(await redisOptions(address, timeoutMs)),
+    stringNumbers: options.exactIntegers === true,
+    commandTimeout: options.answerTimeoutMs ?? DEFAULT_ANSWER_TIMEOUT_MS,
+  });
   // ioredis tells the cause only through this event; connect() itself rejects with "Connection is closed".
   let lastError: unknown;
   redis.on('error', (error: unknown) => (lastError = error));
@@ -42,8 +51,25 @@ export async function connectGraph(address: GraphAddress, options: ConnectOption
     return redis;
   } catch (error) {
     redis.disconnect();
-    throw graphFailure('connect to the graph server', address, lastError ?? error, timeoutMs);
+    const failure = graphFailure('connect to the graph server', address, lastError ?? error, timeoutMs);
+    throw (await tlsMismatch(address, failure)) ?? failure;
   }
+}
+
+/** Where one side speaks TLS and the other does not, both wait or hang up without a word: a knock tells. */
+async function tlsMismatch(address: GraphAddress, failure: Failure): Promise<Failure | null> {
+  if (!['timeout', 'connection-lost', 'not-redis'].includes(failure.code)) return null;
+  const found = await knock(address);
+  const wantsTls = address.tls === true;
+  if (found === 'closed' || (found === 'tls') === wantsTls) return null;
+  const reason = wantsTls
+    ? 'the server does not answer in TLS'
+    : 'the server speaks TLS, and Lifeboat was not told to';
+  const hint = wantsTls
+    ? 'Unset FALKORDB_TLS (and FALKORDB_CA_FILE), or turn TLS on at the server.'
+    : 'Set FALKORDB_TLS=true, and FALKORDB_CA_FILE where its certificate authority is a private one.';
+  const { operation, subject, exitCode } = failure;
+  return new Failure({ operation, subject, exitCode, reason, hint, code: 'tls' }, { cause: failure });
 }
 
 async function redisOptions(address: GraphAddress, timeoutMs: number): Promise<Options> {
@@ -87,7 +113,7 @@ async function readCa(path: string): Promise<string> {
 }
 
 /** Rejects when `promise` takes longer than `ms`; the message names what was waited for. */
-async function withTimeout<T>(promise: Promise<T>, ms: number, what: string): Promise<T> {
+export async function withTimeout<T>(promise: Promise<T>, ms: number, what: string): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
@@ -108,7 +134,12 @@ interface Diagnosis {
 }
 
 /** Turns whatever the client or the server said into a Failure with cause and next step. */
-export function graphFailure(operation: string, address: GraphAddress, error: unknown, timeoutMs = 0): Failure {
+export function graphFailure(
+  operation: string,
+  address: GraphAddress,
+  error: unknown,
+  timeoutMs = 0,
+): Failure {
   if (error instanceof Failure) return error;
   const diagnosis = diagnose(error, address, timeoutMs);
   const unreachable = UNREACHABLE.has(diagnosis.code);
@@ -124,8 +155,16 @@ export function graphFailure(operation: string, address: GraphAddress, error: un
 }
 
 const UNREACHABLE = new Set([
-  'refused', 'unknown-host', 'private-host', 'wrong-credentials', 'tls', 'loading', 'timeout', 'module-missing',
+  'refused',
+  'unknown-host',
+  'private-host',
+  'wrong-credentials',
+  'tls',
+  'loading',
+  'timeout',
+  'module-missing',
   'connection-lost',
+  'not-redis',
 ]);
 
 function diagnose(error: unknown, address: GraphAddress, timeoutMs: number): Diagnosis {
@@ -134,7 +173,12 @@ function diagnose(error: unknown, address: GraphAddress, timeoutMs: number): Dia
   return networkDiagnosis(code, message, address, timeoutMs) ?? serverDiagnosis(message);
 }
 
-function networkDiagnosis(code: string, message: string, address: GraphAddress, timeoutMs: number): Diagnosis | null {
+function networkDiagnosis(
+  code: string,
+  message: string,
+  address: GraphAddress,
+  timeoutMs: number,
+): Diagnosis | null {
   const { host, port } = address;
   if (code === 'ECONNREFUSED') {
     return {
@@ -166,7 +210,10 @@ function networkDiagnosis(code: string, message: string, address: GraphAddress, 
       hint: 'Check that a firewall lets the port through and that the server is not busy.',
     };
   }
-  if (['ECONNRESET', 'EPIPE'].includes(code) || /Connection is closed|Stream isn't writeable/i.test(message)) {
+  if (
+    ['ECONNRESET', 'EPIPE'].includes(code) ||
+    /Connection is closed|Stream isn't writeable/i.test(message)
+  ) {
     return {
       code: 'connection-lost',
       reason: 'the connection broke',
@@ -177,6 +224,13 @@ function networkDiagnosis(code: string, message: string, address: GraphAddress, 
 }
 
 function serverDiagnosis(message: string): Diagnosis {
+  if (/^Unknown RESP type|^Protocol error/.test(message)) {
+    return {
+      code: 'not-redis',
+      reason: 'what answers there is not a Redis server',
+      hint: 'Check FALKORDB_HOST and FALKORDB_PORT: FalkorDB listens on 6379, its browser on 3000.',
+    };
+  }
   if (/WRONGPASS|NOAUTH|invalid password|without any password/i.test(message)) {
     return {
       code: 'wrong-credentials',
@@ -220,7 +274,15 @@ function serverDiagnosis(message: string): Diagnosis {
     };
   }
   if (/NOPERM/.test(message)) {
-    return { code: 'forbidden', reason: message, hint: 'Give the user of FALKORDB_USERNAME the right to run this command.' };
+    return {
+      code: 'forbidden',
+      reason: message,
+      hint: 'Give the user of FALKORDB_USERNAME the right to run this command.',
+    };
   }
-  return { code: 'graph-error', reason: message, hint: 'The text is the server\'s own; its log may tell more.' };
+  return {
+    code: 'graph-error',
+    reason: message,
+    hint: "The text is the server's own; its log may tell more.",
+  };
 }

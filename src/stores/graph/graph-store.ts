@@ -2,7 +2,13 @@ import type { Redis } from 'ioredis';
 import { MEMORY_LABEL } from '../../memory/contract.js';
 import { printPythonJson } from '../../memory/json.js';
 import type { GraphNode, GraphRelationship, Value } from '../../memory/values.js';
-import { connectGraph, graphFailure, type ConnectOptions, type GraphAddress } from './connection.js';
+import {
+  connectGraph,
+  DEFAULT_ANSWER_TIMEOUT_MS,
+  graphFailure,
+  type ConnectOptions,
+  type GraphAddress,
+} from './connection.js';
 import {
   decodeNode,
   decodeRelationship,
@@ -50,6 +56,7 @@ const MAX_ROWS = 5_000;
  */
 export class GraphStore {
   private readonly names = new Map<string, GraphNames>();
+  private answerTimeoutMs = 0;
 
   constructor(
     readonly redis: Redis,
@@ -59,7 +66,9 @@ export class GraphStore {
   ) {}
 
   static async open(address: GraphAddress, options?: ConnectOptions): Promise<GraphStore> {
-    return new GraphStore(await connectGraph(address, { ...options, exactIntegers: true }), address);
+    const store = new GraphStore(await connectGraph(address, { ...options, exactIntegers: true }), address);
+    store.answerTimeoutMs = options?.answerTimeoutMs ?? DEFAULT_ANSWER_TIMEOUT_MS;
+    return store;
   }
 
   close(): void {
@@ -71,7 +80,8 @@ export class GraphStore {
     try {
       return await this.redis.call(name, ...args);
     } catch (error) {
-      throw graphFailure(operation, this.address, error);
+      const isSilent = error instanceof Error && error.message === 'Command timed out';
+      throw graphFailure(operation, this.address, error, isSilent ? this.answerTimeoutMs : 0);
     }
   }
 
@@ -108,9 +118,14 @@ export class GraphStore {
 
   private async query(command: string, graph: string, cypher: string): Promise<CompactCell[][]> {
     const timeout = this.queryTimeoutMs > 0 ? ['TIMEOUT', this.queryTimeoutMs] : [];
-    const reply = (await this.command(`query the graph ${graph}`, command, graph, cypher, '--compact', ...timeout)) as
-      | CompactReply
-      | [string[]];
+    const reply = (await this.command(
+      `query the graph ${graph}`,
+      command,
+      graph,
+      cypher,
+      '--compact',
+      ...timeout,
+    )) as CompactReply | [string[]];
     return reply.length === 3 ? reply[1] : [];
   }
 
@@ -210,7 +225,7 @@ export class GraphStore {
   async *relationships(graph: string): AsyncGenerator<GraphRelationship[]> {
     const last = await this.scalar(graph, 'MATCH (n) RETURN max(id(n))');
     let span = PAGE_ROWS;
-    for (let from = 0; from <= last; ) {
+    for (let from = 0; from <= last;) {
       const where = `MATCH (a)-[r]->(b) WHERE id(a) >= ${from} AND id(a) < ${from + span}`;
       const count = await this.scalar(graph, `${where} RETURN count(r)`);
       if (count > MAX_ROWS && span > 1) {
@@ -248,7 +263,9 @@ export class GraphStore {
     const cached = this.names.get(graph);
     if (cached !== undefined) return cached;
     const list = async (procedure: string): Promise<string[]> =>
-      (await this.rows(graph, `CALL ${procedure}()`)).map(([name]) => textOf(decodeValue(name as CompactCell)));
+      (await this.rows(graph, `CALL ${procedure}()`)).map(([name]) =>
+        textOf(decodeValue(name as CompactCell)),
+      );
     const names = {
       labels: await list('db.labels'),
       types: await list('db.relationshipTypes'),

@@ -117,7 +117,14 @@ export class BulkWriter {
     this.began = true;
     this.reset();
     const sent = this.store
-      .command('write the staging graph', 'GRAPH.BULK', this.graph, ...begin, ...counts, ...blocks.map(({ block }) => block.finish()))
+      .command(
+        'write the staging graph',
+        'GRAPH.BULK',
+        this.graph,
+        ...begin,
+        ...counts,
+        ...blocks.map(({ block }) => block.finish()),
+      )
       .then(() => {
         if (isNodes) this.written.nodes += rows;
         else this.written.relationships += rows;
@@ -170,7 +177,9 @@ export function checkNames(labels: readonly string[], keys: readonly string[]): 
 function checkName(name: string): void {
   if (SOUND_NAME.test(name)) return;
   if (name === '') throw new Unwritable('a label, type or property name is empty');
-  throw new Unwritable(`the name ${JSON.stringify(name)} holds a backtick or a NUL character, which no query can name`);
+  throw new Unwritable(
+    `the name ${JSON.stringify(name)} holds a backtick or a NUL character, which no query can name`,
+  );
 }
 
 /**
@@ -193,7 +202,9 @@ export function withoutUnsoundNames(
   };
   return {
     labels: labels.filter((label) => isSound(label, () => checkNames([label], []))),
-    properties: Object.fromEntries(Object.entries(properties).filter(([name]) => isSound(name, () => checkName(name)))),
+    properties: Object.fromEntries(
+      Object.entries(properties).filter(([name]) => isSound(name, () => checkName(name))),
+    ),
     refused,
   };
 }

@@ -21,7 +21,9 @@ const EXPECTED_TYPES = true;
 // toJSON escapes nothing (seen on FalkorDB 4.16.3). A text with a quote may so become two: the number of tags and of
 // values tells. One with a backslash may become another: such pages are read in the plain way.
 const TAG_COUNT = `CASE WHEN typeOf(n.tags) = 'List' THEN size(n.tags) ELSE -1 END`;
-const ARE_TEXTS = [ID_PROPERTY, ...LONG_FIELDS].map((field) => `(n.${field} IS NULL OR typeOf(n.${field}) = 'String')`).join(' AND ');
+const ARE_TEXTS = [ID_PROPERTY, ...LONG_FIELDS]
+  .map((field) => `(n.${field} IS NULL OR typeOf(n.${field}) = 'String')`)
+  .join(' AND ');
 const PACKED = `n.${ID_PROPERTY}, ${LONG_FIELDS.map(column).join(', ')}, toJSON([${SHORT_FIELDS.map(column).join(', ')}, ${TAG_COUNT}, ${ARE_TEXTS}])`;
 const PLAIN = [ID_PROPERTY, ...SHARED_FIELDS].map(column).join(', ');
 
@@ -43,12 +45,14 @@ export async function* memoryRows(store: GraphStore, graph: string): AsyncGenera
 function unpack(rows: (string | null)[][]): MemoryRow[] | null {
   try {
     return rows.map(([id, content, metadata, packed]) => {
-      if (packed === null || packed === undefined || packed.includes('\\')) throw new SyntaxError('a text to escape');
+      if (packed === null || packed === undefined || packed.includes('\\'))
+        throw new SyntaxError('a text to escape');
       const short = JSON.parse(packed) as Value[];
       if (short.pop() !== EXPECTED_TYPES) throw new SyntaxError('a long field is not a text');
       const tags = short[SHORT_FIELDS.indexOf('tags')];
       const tagCount = Array.isArray(tags) ? tags.length : -1;
-      if (short.pop() !== tagCount || short.length !== SHORT_FIELDS.length) throw new SyntaxError('a text to escape');
+      if (short.pop() !== tagCount || short.length !== SHORT_FIELDS.length)
+        throw new SyntaxError('a text to escape');
       const properties: ValueMap = { content: content ?? null, metadata: metadata ?? null };
       for (const [i, field] of SHORT_FIELDS.entries()) properties[field] = short[i] ?? null;
       return { id: id ?? null, properties };

@@ -1,4 +1,10 @@
-import { double, type GraphNode, type GraphRelationship, type Value, type ValueMap } from '../../memory/values.js';
+import {
+  double,
+  type GraphNode,
+  type GraphRelationship,
+  type Value,
+  type ValueMap,
+} from '../../memory/values.js';
 
 /** Names behind the ids in compact replies, in id order. */
 export interface GraphNames {

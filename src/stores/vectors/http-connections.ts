@@ -27,7 +27,11 @@ export class HttpConnections {
   }
 
   /** Sends a request and reads the whole answer. Rejects with the socket's error, or with ETIMEDOUT. */
-  async request(method: 'GET' | 'POST', path: string, body: string | null): Promise<{ status: number; text: string }> {
+  async request(
+    method: 'GET' | 'POST',
+    path: string,
+    body: string | null,
+  ): Promise<{ status: number; text: string }> {
     const { promise, resolve, reject } = Promise.withResolvers<{ status: number; text: string }>();
     const request = this.client.request(this.base, {
       method,
@@ -49,7 +53,8 @@ export class HttpConnections {
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
       response.on('error', reject);
       response.on('end', () => {
-        if (response.complete) resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString('utf8') });
+        if (response.complete)
+          resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString('utf8') });
         else reject(Object.assign(new Error('the answer was cut short'), { code: 'ECONNRESET' }));
       });
     });
@@ -60,7 +65,9 @@ export class HttpConnections {
 
   private headers(body: string | null): http.OutgoingHttpHeaders {
     return {
-      ...(body === null ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
+      ...(body === null
+        ? {}
+        : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
       ...(this.address.apiKey === undefined ? {} : { 'api-key': this.address.apiKey }),
     };
   }

@@ -1,4 +1,5 @@
 import { ExitCode, Failure } from '../../failure.js';
+import { knock } from '../speaks-tls.js';
 
 /** Where Qdrant is and how to get in. */
 export interface VectorAddress {
@@ -18,6 +19,11 @@ export class HttpError extends Error {
   ) {
     super(message);
   }
+}
+
+/** Something answered with success, but not what Qdrant says. */
+export class NotQdrant extends Error {
+  override readonly name = 'NotQdrant';
 }
 
 interface Diagnosis {
@@ -72,7 +78,11 @@ function networkDiagnosis(error: unknown, address: VectorAddress): Diagnosis {
   const { code, message } = rootCause(error);
   const host = hostOf(address.url);
   if (code === 'ECONNREFUSED') {
-    return { code: 'refused', reason: `nothing listens at ${address.url}`, hint: 'Start Qdrant, or check QDRANT_URL.' };
+    return {
+      code: 'refused',
+      reason: `nothing listens at ${address.url}`,
+      hint: 'Start Qdrant, or check QDRANT_URL.',
+    };
   }
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
     return host.endsWith('.railway.internal')
@@ -90,11 +100,18 @@ function networkDiagnosis(error: unknown, address: VectorAddress): Diagnosis {
       hint: 'Check http or https in QDRANT_URL; for a private authority set NODE_EXTRA_CA_CERTS to its PEM file.',
     };
   }
-  if (/TIMEOUT|ABORT/i.test(code) || /timeout|aborted/i.test(message)) {
+  if (/TIMEDOUT|TIMEOUT|ABORT/i.test(code) || /timeout|aborted/i.test(message)) {
     return {
       code: 'timeout',
       reason: `no answer within ${address.timeoutMs / 1000} s`,
       hint: 'Check the network and the load of Qdrant, or raise QDRANT_TIMEOUT_SECONDS.',
+    };
+  }
+  if (error instanceof NotQdrant || code.startsWith('HPE_')) {
+    return {
+      code: 'not-qdrant',
+      reason: 'what answers there is not Qdrant',
+      hint: 'Check QDRANT_URL: Qdrant answers REST on port 6333.',
     };
   }
   if (['ECONNRESET', 'EPIPE'].includes(code)) {
@@ -105,6 +122,29 @@ function networkDiagnosis(error: unknown, address: VectorAddress): Diagnosis {
     };
   }
   return { code: 'other', reason: message, hint: 'Check QDRANT_URL.' };
+}
+
+/** Where one side speaks TLS and the other does not, the socket's error rarely says so: a knock tells. */
+export async function withTlsTold(failure: Failure): Promise<Failure> {
+  const { operation, subject, exitCode, code } = failure;
+  if (!['connection-lost', 'not-qdrant', 'timeout'].includes(code) || !URL.canParse(subject)) return failure;
+  const { protocol, hostname, port } = new URL(subject);
+  if (protocol !== 'http:') return failure;
+  if (
+    (await knock({ host: hostname.replace(/^\[|\]$/g, ''), port: Number(port === '' ? 80 : port) })) !== 'tls'
+  )
+    return failure;
+  return new Failure(
+    {
+      operation,
+      subject,
+      exitCode,
+      reason: 'the server speaks TLS, and the address is one without',
+      hint: 'Check http or https in QDRANT_URL; for a private authority set NODE_EXTRA_CA_CERTS to its PEM file.',
+      code: 'tls',
+    },
+    { cause: failure },
+  );
 }
 
 /** Clients wrap the socket's error one or two levels deep. */

@@ -3,7 +3,7 @@ import { joinKey } from '../../memory/ids.js';
 import { JsonReader } from '../../memory/json.js';
 import { isMap, type Value, type ValueMap, type VectorPoint } from '../../memory/values.js';
 import { HttpConnections } from './http-connections.js';
-import { HttpError, vectorFailure, type VectorAddress } from './vector-failure.js';
+import { HttpError, NotQdrant, vectorFailure, withTlsTold, type VectorAddress } from './vector-failure.js';
 
 /** What a collection is, as far as recovery needs it. */
 export interface CollectionInfo {
@@ -54,14 +54,21 @@ export class VectorStore {
 
   /** The server's version, such as "1.18.0". */
   async version(): Promise<string> {
-    const root = JSON.parse(await this.text('ask for the version', 'GET', '/')) as { version?: string };
-    return root.version ?? 'unknown';
+    const text = await this.text('ask for the version', 'GET', '/');
+    const root = parsed(text) as { version?: string } | null;
+    if (root?.version === undefined)
+      throw vectorFailure('ask for the version', this.address, new NotQdrant());
+    return root.version;
   }
 
   /** @returns null where there is no such collection (or alias). */
   async collection(name: string): Promise<CollectionInfo | null> {
     const path = `/collections/${encodeURIComponent(name)}`;
-    const { result: exists } = await this.json<{ exists: boolean }>('look for the collection', 'GET', `${path}/exists`);
+    const { result: exists } = await this.json<{ exists: boolean }>(
+      'look for the collection',
+      'GET',
+      `${path}/exists`,
+    );
     if (!exists.exists) return null;
     const { result } = await this.json<RawCollection>('read the collection settings', 'GET', path);
     const vectors = result.config.params.vectors;
@@ -80,7 +87,9 @@ export class VectorStore {
   /** Exact, not the approximate `points_count`. */
   async count(name: string, filter?: unknown): Promise<number> {
     const { result } = await this.json<{ count: number }>(
-      'count the points', 'POST', `/collections/${encodeURIComponent(name)}/points/count`,
+      'count the points',
+      'POST',
+      `/collections/${encodeURIComponent(name)}/points/count`,
       { exact: true, ...(filter === undefined ? {} : { filter }) },
     );
     return result.count;
@@ -92,7 +101,11 @@ export class VectorStore {
    */
   async *scroll(name: string, options: ScrollOptions): AsyncGenerator<VectorPoint[]> {
     let limit = FIRST_PAGE_POINTS;
-    const fixed = JSON.stringify({ with_payload: options.payload, with_vector: false, filter: options.filter }).slice(1);
+    const fixed = JSON.stringify({
+      with_payload: options.payload,
+      with_vector: false,
+      filter: options.filter,
+    }).slice(1);
     const page = (offset: string | null): Promise<string> => {
       const from = offset === null ? '' : `"offset":${offset},`;
       const path = `/collections/${encodeURIComponent(name)}/points/scroll`;
@@ -112,11 +125,16 @@ export class VectorStore {
 
   /** The first points in id order, with payloads: a look at what a collection holds. */
   async sample(name: string, limit: number): Promise<VectorPoint[]> {
-    const text = await this.text('read a sample of points', 'POST', `/collections/${encodeURIComponent(name)}/points/scroll`, {
-      limit,
-      with_payload: true,
-      with_vector: false,
-    });
+    const text = await this.text(
+      'read a sample of points',
+      'POST',
+      `/collections/${encodeURIComponent(name)}/points/scroll`,
+      {
+        limit,
+        with_payload: true,
+        with_vector: false,
+      },
+    );
     return parsePoints(text, 'fast', 'points');
   }
 
@@ -129,7 +147,12 @@ export class VectorStore {
     // Integer ids go out as number literals, whatever their size.
     const list = ids.map((id) => (typeof id === 'string' ? JSON.stringify(id) : id.toString())).join(',');
     const body = `{"ids":[${list}],"with_payload":${JSON.stringify(options.payload)},"with_vector":false}`;
-    const text = await this.text('read points by id', 'POST', `/collections/${encodeURIComponent(name)}/points`, body);
+    const text = await this.text(
+      'read points by id',
+      'POST',
+      `/collections/${encodeURIComponent(name)}/points`,
+      body,
+    );
     return parsePoints(text, options.numbers, null);
   }
 
@@ -137,10 +160,18 @@ export class VectorStore {
   async nearest(
     name: string,
     query: readonly number[] | string | number,
-    options: { limit: number; scoreThreshold?: number; filter?: unknown; payload?: boolean | string[]; vector?: boolean },
+    options: {
+      limit: number;
+      scoreThreshold?: number;
+      filter?: unknown;
+      payload?: boolean | string[];
+      vector?: boolean;
+    },
   ): Promise<ScoredPoint[]> {
     const { result } = await this.json<{ points: RawScored[] }>(
-      'search', 'POST', `/collections/${encodeURIComponent(name)}/points/query`,
+      'search',
+      'POST',
+      `/collections/${encodeURIComponent(name)}/points/query`,
       {
         query,
         limit: options.limit,
@@ -162,20 +193,36 @@ export class VectorStore {
   /** Vectors by joined id; points without an unnamed vector are left out. */
   async vectors(name: string, ids: readonly (string | number)[]): Promise<Map<string, number[]>> {
     const { result } = await this.json<{ id: string | number; vector?: unknown }[]>(
-      'read vectors by id', 'POST', `/collections/${encodeURIComponent(name)}/points`,
+      'read vectors by id',
+      'POST',
+      `/collections/${encodeURIComponent(name)}/points`,
       { ids, with_payload: false, with_vector: true },
     );
     return new Map(
-      result.flatMap(({ id, vector }) => (Array.isArray(vector) ? [[joinKey(id), vector as number[]] as const] : [])),
+      result.flatMap(({ id, vector }) =>
+        Array.isArray(vector) ? [[joinKey(id), vector as number[]] as const] : [],
+      ),
     );
   }
 
   // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- it names the shape of the answer
-  private async json<T>(operation: string, method: 'GET' | 'POST', path: string, body?: unknown): Promise<{ result: T }> {
-    return JSON.parse(await this.text(operation, method, path, body)) as { result: T };
+  private async json<T>(
+    operation: string,
+    method: 'GET' | 'POST',
+    path: string,
+    body?: unknown,
+  ): Promise<{ result: T }> {
+    const reply = parsed(await this.text(operation, method, path, body)) as { result?: T } | null;
+    if (reply?.result === undefined) throw vectorFailure(operation, this.address, new NotQdrant());
+    return { result: reply.result };
   }
 
-  private async text(operation: string, method: 'GET' | 'POST', path: string, body?: unknown): Promise<string> {
+  private async text(
+    operation: string,
+    method: 'GET' | 'POST',
+    path: string,
+    body?: unknown,
+  ): Promise<string> {
     try {
       // Everything here reads, so a request that broke may simply be sent again.
       return await pRetry(() => this.request(method, path, body), {
@@ -184,7 +231,7 @@ export class VectorStore {
         shouldRetry: ({ error }) => isTransient(error),
       });
     } catch (error) {
-      throw vectorFailure(operation, this.address, error);
+      throw await withTlsTold(vectorFailure(operation, this.address, error));
     }
   }
 
@@ -213,6 +260,14 @@ interface RawScored {
 function isTransient(error: Error): boolean {
   if (error instanceof HttpError) return error.status === 502 || error.status === 503 || error.status === 429;
   return ['ECONNRESET', 'EPIPE'].includes((error as { code?: string }).code ?? '');
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return null;
+  }
 }
 
 function errorText(body: string): string {

@@ -23,7 +23,7 @@ function stoppingRows({ view, ui }: UiModel, layout: Layout): Row[] {
 function stoppingSays(interrupts: number, stopping: string | null): string | null {
   if (interrupts > 1) return 'aborting now';
   // The run knows what it finishes first; until it has said so, this much is sure.
-  return stopping ?? (interrupts === 1 ? 'stopping' : null);
+  return stopping ?? (interrupts === 1 ? 'stopping; Ctrl-C again to abort now' : null);
 }
 
 /** As many keys as fit; at least one. */

@@ -204,7 +204,10 @@ describe('changing and deleting', () => {
 
 it('answers 404 in the shape of every other error where there is no such route', async () => {
   const answer = await server.call('GET', '/collections/a/nothing/here');
-  expect([answer.status, errorOf(answer)]).toEqual([404, 'Not found: no route for GET /collections/a/nothing/here']);
+  expect([answer.status, errorOf(answer)]).toEqual([
+    404,
+    'Not found: no route for GET /collections/a/nothing/here',
+  ]);
 });
 
 describe('aliases', () => {

@@ -48,8 +48,12 @@ describe('service', () => {
     ['GET', '/nothing'],
     ['POST', '/collections'],
     ['PATCH', '/collections/c/points'],
-  ])('answers %s %s with an empty 404, as actix does', async (method, path) => {
-    expect(await server.call(method, path)).toEqual({ status: 404, text: '', json: undefined });
+  ])('answers %s %s with a 404 in the shape of every other error', async (method, path) => {
+    const { status, json } = await server.call(method, path);
+    expect([status, json]).toEqual([
+      404,
+      { status: { error: `Not found: no route for ${method} ${path}` }, time: expect.any(Number) as number },
+    ]);
   });
 });
 
