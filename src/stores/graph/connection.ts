@@ -223,66 +223,65 @@ function networkDiagnosis(
   return null;
 }
 
-function serverDiagnosis(message: string): Diagnosis {
-  if (/^Unknown RESP type|^Protocol error/.test(message)) {
-    return {
-      code: 'not-redis',
-      reason: 'what answers there is not a Redis server',
-      hint: 'Check FALKORDB_HOST and FALKORDB_PORT: FalkorDB listens on 6379, its browser on 3000.',
-    };
-  }
-  if (/WRONGPASS|NOAUTH|invalid password|without any password/i.test(message)) {
-    return {
-      code: 'wrong-credentials',
-      reason: 'the server refuses the password',
-      hint: 'Check FALKORDB_PASSWORD (and FALKORDB_USERNAME where the server has users).',
-    };
-  }
-  if (message.startsWith('LOADING')) {
-    return {
-      code: 'loading',
-      reason: 'the server is loading its data into memory',
-      hint: 'Wait until it has finished (its log tells), then run the command again.',
-    };
-  }
-  if (/unknown command.*GRAPH/i.test(message)) {
-    return {
-      code: 'module-missing',
-      reason: 'the server answers, but without the FalkorDB module',
-      hint: 'Point FALKORDB_HOST at FalkorDB, or load the module (loadmodule falkordb.so).',
-    };
-  }
-  if (message.startsWith('READONLY')) {
-    return {
-      code: 'read-only',
-      reason: 'the server is a read-only replica',
-      hint: 'Point FALKORDB_HOST at the primary, or promote this replica (REPLICAOF NO ONE).',
-    };
-  }
-  if (/^OOM|maxmemory|out of memory|query memory/i.test(message)) {
-    return {
-      code: 'out-of-memory',
-      reason: `the server has no memory left: ${message}`,
-      hint: 'Raise maxmemory or the size of the machine: during a recovery both the old and the new graph are in memory.',
-    };
-  }
-  if (/MISCONF/.test(message)) {
-    return {
-      code: 'cannot-persist',
-      reason: 'the server refuses writes because it cannot save to disk',
-      hint: 'Free disk space at the server and look at its log, then run the command again.',
-    };
-  }
-  if (/NOPERM/.test(message)) {
-    return {
-      code: 'forbidden',
-      reason: message,
-      hint: 'Give the user of FALKORDB_USERNAME the right to run this command.',
-    };
-  }
-  return {
+/** What the server says, from the most particular to the most general. `{}` stands for the server's own text. */
+const SERVER_SAYS: readonly (Diagnosis & { when: RegExp })[] = [
+  {
+    when: /^Unknown RESP type|^Protocol error/,
+    code: 'not-redis',
+    reason: 'what answers there is not a Redis server',
+    hint: 'Check FALKORDB_HOST and FALKORDB_PORT: FalkorDB listens on 6379, its browser on 3000.',
+  },
+  {
+    when: /WRONGPASS|NOAUTH|invalid password|without any password/i,
+    code: 'wrong-credentials',
+    reason: 'the server refuses the password',
+    hint: 'Check FALKORDB_PASSWORD (and FALKORDB_USERNAME where the server has users).',
+  },
+  {
+    when: /^LOADING/,
+    code: 'loading',
+    reason: 'the server is loading its data into memory',
+    hint: 'Wait until it has finished (its log tells), then run the command again.',
+  },
+  {
+    when: /unknown command.*GRAPH/i,
+    code: 'module-missing',
+    reason: 'the server answers, but without the FalkorDB module',
+    hint: 'Point FALKORDB_HOST at FalkorDB, or load the module (loadmodule falkordb.so).',
+  },
+  {
+    when: /^READONLY/,
+    code: 'read-only',
+    reason: 'the server is a read-only replica',
+    hint: 'Point FALKORDB_HOST at the primary, or promote this replica (REPLICAOF NO ONE).',
+  },
+  {
+    when: /^OOM|maxmemory|out of memory|query memory/i,
+    code: 'out-of-memory',
+    reason: 'the server has no memory left: {}',
+    hint: 'Raise maxmemory or the size of the machine: during a recovery both the old and the new graph are in memory.',
+  },
+  {
+    when: /MISCONF/,
+    code: 'cannot-persist',
+    reason: 'the server refuses writes because it cannot save to disk',
+    hint: 'Free disk space at the server and look at its log, then run the command again.',
+  },
+  {
+    when: /NOPERM/,
+    code: 'forbidden',
+    reason: '{}',
+    hint: 'Give the user of FALKORDB_USERNAME the right to run this command.',
+  },
+  {
+    when: /^/,
     code: 'graph-error',
-    reason: message,
+    reason: '{}',
     hint: "The text is the server's own; its log may tell more.",
-  };
+  },
+];
+
+function serverDiagnosis(message: string): Diagnosis {
+  const { code, reason, hint } = SERVER_SAYS.find(({ when }) => when.test(message)) as Diagnosis;
+  return { code, reason: reason.replace('{}', () => message), hint };
 }
