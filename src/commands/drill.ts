@@ -160,7 +160,7 @@ async function withEngines<T>(
 async function practise(drill: Drill, own: Settings, engines: DrillEngines, folder: string): Promise<number> {
   const { flags, context, signal, say } = drill;
   const settings = await drillSettings(context, own, engines, folder);
-  const filled = await unlessAborted(fillStores(drill, engines, settings.backups.dir), signal);
+  const filled = await fillStores(drill, engines, settings.backups.dir);
   say(`  filled in ${formatDuration(filled.seconds)}: ${countsOf(filled)}; backup taken`);
   const before = await unlessAborted(readGraph(engines.stores.graph), signal);
   try {
@@ -184,13 +184,16 @@ async function fillStores(
   say('  filling both stores and taking a backup');
   const options = { memories, dim, seed, backupDir, timestamp: backupStamp(new Date()), force: false };
   let told = performance.now();
+  // It stops itself at the next word of progress: engines that end under it would leave its clients with errors.
   const tell = ({ part, done, total }: FillProgress): void => {
     signal.throwIfAborted();
     if (performance.now() - told < PROGRESS_MS) return;
     told = performance.now();
     say(`    ${formatCount(done)}${total === null ? '' : ` of ${formatCount(total)}`} ${part}`);
   };
-  return fill(options, engines.stores, tell);
+  const filled = await fill(options, engines.stores, tell);
+  signal.throwIfAborted();
+  return filled;
 }
 
 /** The filling is silent until it has taken this long, and then speaks this often. */

@@ -1,4 +1,4 @@
-import { createWriteStream } from 'node:fs';
+import { createWriteStream, type WriteStream } from 'node:fs';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { once } from 'node:events';
@@ -19,6 +19,7 @@ const CHUNK = 64 * 1024;
  */
 class BackupFile {
   readonly #gzip = createGzip({ level: 2 });
+  readonly #file: WriteStream;
   readonly #done: Promise<void>;
   readonly #partial: string;
   #text = '';
@@ -26,9 +27,9 @@ class BackupFile {
 
   constructor(readonly path: string) {
     this.#partial = `${path}.partial`;
-    const file = createWriteStream(this.#partial);
-    this.#done = finished(this.#gzip.pipe(file));
-    file.on('error', (error) => this.#gzip.destroy(error));
+    this.#file = createWriteStream(this.#partial);
+    this.#done = finished(this.#gzip.pipe(this.#file));
+    this.#file.on('error', (error) => this.#gzip.destroy(error));
     this.#done.catch(() => undefined);
   }
 
@@ -60,6 +61,8 @@ class BackupFile {
 
   async abandon(): Promise<void> {
     this.#gzip.destroy();
+    // The end of the one is not the end of the other: a pipe does not pass it on.
+    this.#file.destroy();
     await this.#done.catch(() => undefined);
     await rm(this.#partial, { force: true });
   }

@@ -184,8 +184,9 @@ describe('Ctrl-C', { timeout: TEST_MS }, () => {
     const drill = open(LONG_DRILL);
     await reach(drill);
     drill.type(CTRL_C);
-    expect(await drill.ended()).toBe(130);
+    const code = await drill.ended();
     const text = drill.everything().join('\n');
+    expect(code, text).toBe(130);
     expect(text).toContain(said);
     expect(text).not.toMatch(/bug in Lifeboat|^\s+at .*:\d+:\d+/m);
     expect(drill.raw().lastIndexOf('\u001B[?25h')).toBeGreaterThanOrEqual(

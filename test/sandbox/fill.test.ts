@@ -254,6 +254,16 @@ describe('fill', () => {
     expect(files.filter((file) => file.endsWith('.partial'))).toEqual([]);
   });
 
+  it.each(['nodes', 'points'] as const)('ends at once when its caller stops it at the %s', async (part) => {
+    const backupDir = join(folder, `stopped-${part}`);
+    const stopped = fill(options({ backupDir }), storesNamed(`stopped-${part}`), (progress) => {
+      if (progress.part === part && progress.done > 0) throw new Error('enough');
+    });
+    await expect(stopped).rejects.toThrow('enough');
+    const left = await readdir(backupDir, { recursive: true });
+    expect(left.filter((name) => name.endsWith('.partial'))).toEqual([]);
+  });
+
   it('survives a crash of the graph server: the data is in the append-only file', async () => {
     const before = await readGraph(stores.graph);
     await engines.servers.graph.kill();
