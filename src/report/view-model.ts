@@ -8,11 +8,11 @@ const PHASES: readonly Phase[] = ['assess', 'plan', 'execute', 'validate', 'repo
 
 /** The five checks by the names they carry until their results arrive with their own. */
 export const CHECK_NAMES: readonly string[] = [
-  'Connectivity',
-  'Memory counts and id sets match',
-  'Relationship integrity',
-  'Embedding coverage',
-  'Search works',
+  'connectivity',
+  'memories match',
+  'relationship integrity',
+  'embedding coverage',
+  'search works',
 ];
 
 export interface RunFacts {

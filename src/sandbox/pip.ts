@@ -10,7 +10,8 @@ import { type Environment, run, type RunResult } from './processes.js';
 import type { Python } from './python.js';
 
 /** pip itself, for a Python that comes without (Debian and Ubuntu without python3-venv). Needs Python >= 3.10. */
-const pipWheel = {
+export const pipWheel = {
+  version: '26.3',
   name: 'pip-26.3-py3-none-any.whl',
   sha256: 'f3b60b20ffaadd4415ed7957212a38ac63fa4c5fa375bd0f4a797777940fad13',
 };
@@ -37,9 +38,9 @@ export interface Installer {
 
 /**
  * Makes a Python environment with a working pip in a new folder, without root, also where Debian's python3-venv is not
- * installed: then pip is fetched from the package index, at a locked version and hash.
+ * installed: then pip is fetched from the index that PIP_INDEX_URL names, at a locked version and hash.
  *
- * @throws Failure `venv-failed`, or those of fetching
+ * @throws Failure `venv-failed`, `pip-missing`, or those of fetching
  */
 export async function makeEnvironment(
   python: Python,
@@ -98,7 +99,10 @@ export function tidyEnvironment(folder: string, names: string[]): void {
 }
 
 async function fetchPip(env: Environment): Promise<Buffer> {
-  const index = (env['PIP_INDEX_URL'] ?? 'https://pypi.org/simple').replace(/\/*$/, '/pip/');
+  // pip knows where packages come from; without one, only the user can say.
+  const named = env['PIP_INDEX_URL'];
+  if (named === undefined || named === '') throw pipMissing();
+  const index = named.replace(/\/*$/, '/pip/');
   const ca = [...getCACertificates('default'), ...getCACertificates('system')];
   const dispatcher = new EnvHttpProxyAgent({
     ...proxies(env),
@@ -192,6 +196,19 @@ function hashMismatch(detail: string): Failure {
     hint: 'Check PIP_INDEX_URL and the proxy; clear the download cache (python3 -m pip cache purge), and try again.',
     exitCode: ExitCode.failed,
     code: 'hash-mismatch',
+  });
+}
+
+function pipMissing(): Failure {
+  return new Failure({
+    operation: 'provision the engines',
+    subject: 'pip',
+    reason: 'this Python comes without it, as on Debian and Ubuntu without the package python3-venv',
+    hint:
+      'Install it: sudo apt-get install -y python3-venv. Without root: name the package index that pip is to be fetched ' +
+      'from (export PIP_INDEX_URL=https://…/simple), and try again.',
+    exitCode: ExitCode.failed,
+    code: 'pip-missing',
   });
 }
 

