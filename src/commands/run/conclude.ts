@@ -33,7 +33,10 @@ export function conclude(context: RunContext, facts: RunFacts): Conclusion {
   if (context.failure !== null) return failed(context.failure, facts.work.promoted);
   if (context.cancelled) return { outcome: 'cancelled', exitCode: ExitCode.interrupted, failure: null };
   if (facts.command === 'assess') return assessed(context.assessment);
-  if (context.dryRun) return { outcome: 'dry-run', exitCode: ExitCode.done, failure: null };
+  // A plan without steps is validated in a dry run too: then the checks have the word.
+  if (context.dryRun && context.checks.length === 0) {
+    return { outcome: 'dry-run', exitCode: ExitCode.done, failure: null };
+  }
   return validated(context, facts);
 }
 
