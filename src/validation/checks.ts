@@ -1,3 +1,4 @@
+import { Failure } from '../failure.js';
 import { isPlaceholder } from '../memory/placeholder.js';
 import { isMap } from '../memory/values.js';
 import { decodeValue } from '../stores/graph/reply.js';
@@ -227,8 +228,10 @@ async function findPlaceholders(
 async function countVectorless({ vectors, collection }: ValidationContext): Promise<number> {
   try {
     return (await vectors?.count(collection, { must_not: [{ has_vector: '' }] })) ?? 0;
-  } catch {
-    return 0;
+  } catch (error) {
+    // Any other failure must fail the check: a count that could not be taken is not a count of none.
+    if (error instanceof Failure && error.reason.startsWith('HTTP 400')) return 0;
+    throw error;
   }
 }
 
