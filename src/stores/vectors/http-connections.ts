@@ -1,9 +1,29 @@
 import http from 'node:http';
 import https from 'node:https';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import type { VectorAddress } from './vector-failure.js';
 
 const CONNECTIONS = 4;
 const MAX_CONNECT_MS = 5_000;
+
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+
+/** What goes into a request besides its address. */
+export interface Outgoing {
+  method: Method;
+  path: string;
+  /** Milliseconds without a sign of life; default: those of the address. */
+  timeoutMs?: number | undefined;
+}
+
+/** A body that is sent while it is read. */
+export interface StreamedBody {
+  contentType: string;
+  /** Bytes, or null where they are not known before the end. */
+  length: number | null;
+  content: Readable;
+}
 
 /**
  * A few kept-alive connections to one server. Node's own client rather than a library: this is the hot path of every
@@ -27,50 +47,78 @@ export class HttpConnections {
   }
 
   /** Sends a request and reads the whole answer. Rejects with the socket's error, or with ETIMEDOUT. */
-  async request(
-    method: 'GET' | 'POST',
-    path: string,
-    body: string | null,
-  ): Promise<{ status: number; text: string }> {
+  async request(outgoing: Outgoing, body: string | null): Promise<{ status: number; text: string }> {
     const { promise, resolve, reject } = Promise.withResolvers<{ status: number; text: string }>();
-    const request = this.client.request(this.base, {
-      method,
-      path: `${this.basePath}${path}`,
-      agent: this.agent,
-      headers: this.headers(body),
-    });
-    // The handshake gets less time than the answer: a wrong address should be known in seconds.
-    request.setTimeout(Math.min(this.address.timeoutMs, MAX_CONNECT_MS), () => {
-      request.destroy(timedOut());
-    });
-    request.on('socket', (socket) => {
-      const connected = (): void => void request.setTimeout(this.address.timeoutMs);
-      if (socket.connecting) socket.once('connect', connected);
-      else connected();
-    });
+    const headers =
+      body === null ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
+    const request = this.start(outgoing, headers);
     request.on('response', (response) => {
-      const chunks: Buffer[] = [];
-      response.on('data', (chunk: Buffer) => chunks.push(chunk));
-      response.on('error', reject);
-      response.on('end', () => {
-        if (response.complete)
-          resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString('utf8') });
-        else reject(Object.assign(new Error('the answer was cut short'), { code: 'ECONNRESET' }));
-      });
+      readWhole(response).then((text) => {
+        resolve({ status: response.statusCode ?? 0, text });
+      }, reject);
     });
     request.on('error', reject);
     request.end(body ?? undefined);
     return promise;
   }
 
-  private headers(body: string | null): http.OutgoingHttpHeaders {
-    return {
-      ...(body === null
-        ? {}
-        : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
-      ...(this.address.apiKey === undefined ? {} : { 'api-key': this.address.apiKey }),
-    };
+  /**
+   * Sends a request whose answer is handed over unread; the caller reads or destroys it. Rejects with the socket's error,
+   * with that of the body, or with ETIMEDOUT; a body that breaks breaks the connection, so that the server cannot take
+   * the part for the whole.
+   */
+  async open(outgoing: Outgoing, body: StreamedBody | null): Promise<http.IncomingMessage> {
+    const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();
+    const length = body?.length ?? null;
+    const request = this.start(outgoing, {
+      ...(body === null ? {} : { 'content-type': body.contentType }),
+      ...(length === null ? {} : { 'content-length': length }),
+    });
+    request.on('response', (response) => {
+      // Whoever reads it listens too; without a listener, letting go of it early would end the process.
+      response.on('error', () => undefined);
+      resolve(response);
+    });
+    request.on('error', reject);
+    if (body === null) request.end();
+    // A server that refuses answers before the end of the body, and closes: the answer says more than the broken pipe.
+    else pipeline(body.content, request).catch((error: unknown) => setImmediate(reject, error));
+    return promise;
   }
+
+  private start(outgoing: Outgoing, headers: http.OutgoingHttpHeaders): http.ClientRequest {
+    const { apiKey } = this.address;
+    const timeoutMs = outgoing.timeoutMs ?? this.address.timeoutMs;
+    const request = this.client.request(this.base, {
+      method: outgoing.method,
+      path: `${this.basePath}${outgoing.path}`,
+      agent: this.agent,
+      headers: { ...headers, ...(apiKey === undefined ? {} : { 'api-key': apiKey }) },
+    });
+    // The handshake gets less time than the answer: a wrong address should be known in seconds.
+    request.setTimeout(Math.min(timeoutMs, MAX_CONNECT_MS), () => {
+      request.destroy(timedOut());
+    });
+    request.on('socket', (socket) => {
+      const connected = (): void => void request.setTimeout(timeoutMs);
+      if (socket.connecting) socket.once('connect', connected);
+      else connected();
+    });
+    return request;
+  }
+}
+
+/** Reads an answer to its end. Rejects where it was cut short. */
+export async function readWhole(response: http.IncomingMessage): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const chunks: Buffer[] = [];
+  response.on('data', (chunk: Buffer) => chunks.push(chunk));
+  response.on('error', reject);
+  response.on('end', () => {
+    if (response.complete) resolve(Buffer.concat(chunks).toString('utf8'));
+    else reject(Object.assign(new Error('the answer was cut short'), { code: 'ECONNRESET' }));
+  });
+  return promise;
 }
 
 function timedOut(): Error {

@@ -1,5 +1,6 @@
 import { ExitCode, Failure } from '../../failure.js';
 import { knock } from '../speaks-tls.js';
+import { httpDiagnosis, type Diagnosis } from './http-diagnosis.js';
 
 /** Where Qdrant is and how to get in. */
 export interface VectorAddress {
@@ -26,13 +27,6 @@ export class NotQdrant extends Error {
   override readonly name = 'NotQdrant';
 }
 
-interface Diagnosis {
-  code: string;
-  reason: string;
-  hint: string;
-  exitCode?: ExitCode;
-}
-
 /** Turns a network error or an HTTP error into a Failure with cause and next step. */
 export function vectorFailure(operation: string, address: VectorAddress, error: unknown): Failure {
   if (error instanceof Failure) return error;
@@ -41,37 +35,6 @@ export function vectorFailure(operation: string, address: VectorAddress, error: 
     { operation, subject: address.url, exitCode: ExitCode.unreachable, ...diagnosis },
     { cause: error },
   );
-}
-
-function httpDiagnosis(error: HttpError): Diagnosis {
-  if (error.status === 401 || error.status === 403) {
-    return {
-      code: 'wrong-credentials',
-      reason: `Qdrant refuses the API key (HTTP ${error.status})`,
-      hint: 'Check QDRANT_API_KEY.',
-    };
-  }
-  if (error.status === 404 && /Collection .* doesn't exist/.test(error.message)) {
-    return {
-      code: 'collection-missing',
-      reason: error.message,
-      hint: 'Check QDRANT_COLLECTION. If the collection is lost, this is not the plan for it: run `lifeboat assess`.',
-      exitCode: ExitCode.nothingToRecoverFrom,
-    };
-  }
-  if (error.status === 503 || error.status === 429) {
-    return {
-      code: 'loading',
-      reason: `Qdrant is not ready (HTTP ${error.status}: ${error.message})`,
-      hint: 'Wait until it is, then run the command again.',
-    };
-  }
-  return {
-    code: 'qdrant-error',
-    reason: `HTTP ${error.status}: ${error.message}`,
-    hint: "The text is Qdrant's own; its log may tell more.",
-    exitCode: ExitCode.failed,
-  };
 }
 
 function networkDiagnosis(error: unknown, address: VectorAddress): Diagnosis {
