@@ -1,0 +1,238 @@
+import { Failure } from '../failure.js';
+import { FILE_FAILURES, type Archive } from '../stores/archive/archive.js';
+import { gunzipStream } from './container.js';
+import { readBackupFile } from './graph-file.js';
+import { baseOf, HashingArchive, readManifest, type Manifest } from './manifest.js';
+import { compareIds, isDisjoint, type Overlap } from './pair-overlap.js';
+import { ProblemList, type Half, type PairProblem } from './pair-problems.js';
+import type { BackupFile, BackupPair } from './types.js';
+import { readVectorsFile } from './vectors-file.js';
+import { GraphVerifier } from './verify-graph.js';
+import { VectorsVerifier } from './verify-vectors.js';
+
+export interface VerifyOptions {
+  /** The graph that is to be restored; a backup of another one is refused. */
+  graphName?: string;
+  /** Likewise the collection. */
+  collectionName?: string;
+  /** Types whose memories are meant to have no vector: RECALL_EXCLUDED_TYPES. */
+  excludedTypes: ReadonlySet<string>;
+  /** What the restore needs; by default both. A half that is not needed is not read. */
+  halves?: 'both' | Half;
+  /** The halves are known to be of different runs. */
+  mixed?: boolean;
+  /** Told the JSON bytes of either half as they are read. */
+  onBytes?: (bytes: number) => void;
+  signal?: AbortSignal;
+}
+
+export interface PairVerification {
+  timestamp: string;
+  /** Nothing fatal was found: what can be restored of the pair is worth restoring. */
+  sound: boolean;
+  problems: PairProblem[];
+  counts: { nodes: number; memories: number; relationships: number; points: number };
+  graphName: string | null;
+  collectionName: string | null;
+  vectorSize: number | null;
+  /** Null unless both halves were read to their ends. */
+  overlap: Overlap | null;
+  /** Null where there is none beside the pair. */
+  manifest: Manifest | null;
+  /** Bytes of JSON that were read. */
+  bytes: number;
+}
+
+const LISTS = new Set(['nodes', 'relationships']);
+
+/**
+ * Reads a backup pair from beginning to end, both halves at once, and holds all of it against itself: gzip and its
+ * checksums, JSON, the numbers that the files give, ids, the ends of relationships, the sizes of vectors, the names of graph
+ * and collection, and the manifest if there is one. Writes nothing. Memory stays small: of each record its id is kept.
+ *
+ * @throws Failure when the archive itself cannot be read; what is wrong with the files is in the result
+ */
+export async function verifyPair(
+  archive: Archive,
+  pair: BackupPair,
+  options: VerifyOptions,
+): Promise<PairVerification> {
+  const manifest = await readManifest(archive, pair);
+  return new Verification(new HashingArchive(archive), pair, manifest, options).run();
+}
+
+class Verification {
+  private readonly problems = new ProblemList(null);
+  private readonly graph: GraphVerifier;
+  private readonly vectors = new VectorsVerifier();
+  private readonly manifest: Manifest | null;
+  private bytes = 0;
+
+  constructor(
+    private readonly archive: HashingArchive,
+    private readonly pair: BackupPair,
+    manifest: Manifest | string | null,
+    private readonly options: VerifyOptions,
+  ) {
+    this.graph = new GraphVerifier(options.excludedTypes);
+    this.manifest = typeof manifest === 'string' ? null : manifest;
+    if (typeof manifest === 'string')
+      this.problems.record('note', 'manifest-unreadable', manifest, 'manifest', manifest);
+  }
+
+  async run(): Promise<PairVerification> {
+    const { graph, vectors, pair, options } = this;
+    // One that fails must not leave the other reading on: both are waited for.
+    const [graphRead, vectorsRead] = await settled([
+      options.halves === 'vectors' ? Promise.resolve(false) : this.readGraph(),
+      options.halves === 'graph' ? Promise.resolve(false) : this.readVectors(),
+    ]);
+    this.compareNames();
+    const bothRead = graphRead && vectorsRead;
+    const overlap = bothRead ? this.compareIds() : null;
+    if (bothRead) this.compareRuns();
+    await this.compareManifest();
+    const problems = [...graph.problems.all(), ...vectors.problems.all(), ...this.problems.all()];
+    const { nodes, memories, relationships } = graph;
+    return {
+      timestamp: pair.timestamp,
+      sound: problems.every(({ severity }) => severity !== 'fatal'),
+      problems,
+      counts: { nodes, memories, relationships, points: vectors.points },
+      graphName: graph.graphName,
+      collectionName: vectors.collectionName,
+      vectorSize: vectors.vectorSize,
+      overlap,
+      manifest: this.manifest,
+      bytes: this.bytes,
+    };
+  }
+
+  /** Hashing costs time, and without a manifest there is nothing to hold the hash against. */
+  private get source(): Archive {
+    return this.manifest === null ? this.archive.plain : this.archive;
+  }
+
+  private async readGraph(): Promise<boolean> {
+    const { graph, pair } = this;
+    return this.readHalf(graph.problems, 'graph', pair.graph, async (file) => {
+      const chunks = this.counted(gunzipStream(this.source, file));
+      for await (const part of readBackupFile(file.path, chunks, LISTS)) graph.part(part);
+      graph.finish();
+    });
+  }
+
+  private async readVectors(): Promise<boolean> {
+    const { vectors, pair } = this;
+    return this.readHalf(vectors.problems, 'vector', pair.vectors, async (file) => {
+      const chunks = this.counted(gunzipStream(this.source, file));
+      for await (const part of readVectorsFile(file.path, chunks)) vectors.part(part);
+      vectors.finish();
+    });
+  }
+
+  /** @returns whether the half was read to its end */
+  private async readHalf(
+    problems: ProblemList,
+    name: string,
+    file: BackupFile | null,
+    read: (file: BackupFile) => Promise<void>,
+  ): Promise<boolean> {
+    if (file === null) {
+      problems.fatal('half-missing', `the ${name} half is missing`);
+      return false;
+    }
+    try {
+      await read(file);
+      return true;
+    } catch (error) {
+      if (!isOfTheFile(error)) throw error;
+      problems.fatal(error.code, `${file.path}: ${error.reason}`);
+      return false;
+    }
+  }
+
+  private async *counted(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    for await (const chunk of chunks) {
+      this.options.signal?.throwIfAborted();
+      this.bytes += chunk.length;
+      this.options.onBytes?.(chunk.length);
+      yield chunk;
+    }
+  }
+
+  private compareNames(): void {
+    const { graph, vectors, options } = this;
+    if (graph.graphName !== null && (options.graphName ?? graph.graphName) !== graph.graphName)
+      graph.problems.fatal(
+        'graph-name',
+        `it is a backup of the graph "${graph.graphName}", not of "${options.graphName ?? ''}"`,
+      );
+    const { collectionName } = vectors;
+    if (collectionName !== null && (options.collectionName ?? collectionName) !== collectionName)
+      vectors.problems.fatal(
+        'collection-name',
+        `it is a backup of the collection "${collectionName}", not of "${options.collectionName ?? ''}"`,
+      );
+  }
+
+  /** The timestamps in the files: names can be changed. */
+  private compareRuns(): void {
+    const [graph, vectors] = [this.graph.timestamp, this.vectors.timestamp];
+    if (graph === null || vectors === null) return;
+    if (graph !== vectors) {
+      const message = `the graph half is of the run ${graph}, the vector half of the run ${vectors}`;
+      if (this.options.mixed !== true) this.problems.fatal('different-runs', message);
+      else this.problems.record('note', 'different-runs', message, 'pair', message);
+    } else if (graph !== this.pair.timestamp) {
+      const reason = `the files are named ${this.pair.timestamp} and say that they are of the run ${graph}`;
+      this.problems.record('note', 'renamed', reason, 'pair', reason);
+    }
+  }
+
+  private compareIds(): Overlap {
+    const overlap = compareIds(this.graph, this.vectors);
+    if (isDisjoint(overlap))
+      this.problems.fatal(
+        'pair-disjoint',
+        'not one memory of the graph half has a point in the vector half: they do not belong together',
+      );
+    return overlap;
+  }
+
+  private async compareManifest(): Promise<void> {
+    const { graph, vectors, pair, options } = this;
+    if (options.halves !== 'vectors') await this.compareFile(pair.graph, graph.problems);
+    if (options.halves !== 'graph') await this.compareFile(pair.vectors, vectors.problems);
+  }
+
+  private async compareFile(file: BackupFile | null, problems: ProblemList): Promise<void> {
+    const expected = this.manifest?.files.get(file?.path.slice(baseOf(this.pair).length) ?? '');
+    // A missing file was told already.
+    if (file === null || expected === undefined) return;
+    if (expected.bytes !== file.bytes) {
+      problems.fatal(
+        'manifest-size',
+        `${file.path} has ${file.bytes} bytes where its manifest says ${expected.bytes}`,
+      );
+      return;
+    }
+    const { sha256 } = await this.archive.hashOf(file.path);
+    if (sha256 !== expected.sha256)
+      problems.fatal('manifest-checksum', `${file.path} is not the file that its manifest describes`);
+  }
+}
+
+/** Whether it is the file that is bad, and not the way to it. */
+function isOfTheFile(error: unknown): error is Failure {
+  return error instanceof Failure && (error.code.startsWith('backup-') || FILE_FAILURES.has(error.code));
+}
+
+/** As Promise.all, but waits for all before it throws. */
+async function settled<T>(promises: Promise<T>[]): Promise<T[]> {
+  const results = await Promise.allSettled(promises);
+  return results.map((result) => {
+    if (result.status === 'rejected') throw result.reason;
+    return result.value;
+  });
+}
