@@ -80,8 +80,12 @@ export async function compareGraphs(
   };
 }
 
-/** A difference in one line: `node-changed :Memory "x": importance 1.0 → 1`. */
-export function describeDifference({ kind, subject, properties }: Difference): string {
+/** A difference in one line, of graphs or of collections: `node-changed :Memory "x": importance 1.0 → 1`. */
+export function describeDifference({
+  kind,
+  subject,
+  properties,
+}: Pick<Difference, 'subject' | 'properties'> & { kind: string }): string {
   const changes = properties.map(({ name, before, after }) => `${name} ${cut(before)} → ${cut(after)}`);
   return `${kind} ${subject}${changes.length === 0 ? '' : `: ${changes.join(', ')}`}`;
 }

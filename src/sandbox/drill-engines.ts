@@ -5,12 +5,24 @@ import { ensureEngines } from './engines.js';
 import { startFalkordb } from './falkordb-server.js';
 import type { Environment } from './processes.js';
 import { startQdrant } from './qdrant-server.js';
+import { copyVolume, putVolumeBack } from './volume.js';
 
 /** Two engines that live as long as this process, for one drill. */
 export interface DrillEngines {
   stores: StoreAddresses;
   /** AutoMem's variables that name them. */
   variables: Record<string, string>;
+  /**
+   * Copies FalkorDB's data folder while nobody writes, as a hosting provider's snapshot does.
+   * @returns the folder with the copy. @throws Failure when the server cannot be reached or does not save.
+   */
+  snapshotVolume(): Promise<string>;
+  /**
+   * Ends FalkorDB, puts a copy in place of its data folder, and starts it again on the same port.
+   * @param snapshot what {@link snapshotVolume} returned.
+   * @throws Failure when the server does not start on it.
+   */
+  restoreVolume(snapshot: string): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -30,18 +42,30 @@ export async function startDrillEngines(options: {
   const dataDir = (name: string): string => join(folder, name);
   await Promise.all(['falkordb', 'qdrant'].map((name) => mkdir(dataDir(name), { recursive: true })));
   onProgress('starting FalkorDB and Qdrant for the drill');
-  const common = { life: 'child', port: 0, env } as const;
-  const [graph, vectors] = await Promise.all([
-    startFalkordb(engines, { ...common, dataDir: dataDir('falkordb'), aof: true }),
-    startQdrant(engines, { ...common, dataDir: dataDir('qdrant') }),
+  const common = { life: 'child', env } as const;
+  const startGraph = (port: number): ReturnType<typeof startFalkordb> =>
+    startFalkordb(engines, { ...common, port, dataDir: dataDir('falkordb'), aof: true });
+  const [started, vectors] = await Promise.all([
+    startGraph(0),
+    startQdrant(engines, { ...common, port: 0, dataDir: dataDir('qdrant') }),
   ]);
+  const address = { host: started.host, port: started.port };
   const url = `http://${vectors.host}:${vectors.port}`;
+  let graph = started;
+  let copies = 0;
   return {
-    stores: {
-      graph: { host: graph.host, port: graph.port, name: 'memories' },
-      vectors: { url, collection: 'memories' },
+    stores: { graph: { ...address, name: 'memories' }, vectors: { url, collection: 'memories' } },
+    variables: { FALKORDB_HOST: address.host, FALKORDB_PORT: String(address.port), QDRANT_URL: url },
+    snapshotVolume: async () => {
+      const copy = dataDir(`falkordb-snapshot-${++copies}`);
+      await copyVolume(address, dataDir('falkordb'), copy);
+      return copy;
     },
-    variables: { FALKORDB_HOST: graph.host, FALKORDB_PORT: String(graph.port), QDRANT_URL: url },
+    restoreVolume: async (snapshot) => {
+      await graph.stop();
+      await putVolumeBack(snapshot, dataDir('falkordb'));
+      graph = await startGraph(address.port);
+    },
     stop: async () => {
       await Promise.all([graph.stop(), vectors.stop()]);
     },

@@ -68,8 +68,14 @@ class BackupFile {
   }
 }
 
+/** Paths of the two halves of a backup pair. */
+export interface BackupPair {
+  graph: string;
+  vectors: string;
+}
+
 /** Where the two halves of a backup pair lie. */
-export function backupPaths(dir: string, stamp: string): { graph: string; vectors: string } {
+export function backupPaths(dir: string, stamp: string): BackupPair {
   return {
     graph: join(dir, 'falkordb', `falkordb_${stamp}.json.gz`),
     vectors: join(dir, 'qdrant', `qdrant_${stamp}.json.gz`),

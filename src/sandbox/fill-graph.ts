@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ExitCode, Failure } from '../failure.js';
-import type { GraphNode, GraphRelationship, Value } from '../memory/values.js';
+import type { GraphNode, GraphRelationship, Value, ValueMap } from '../memory/values.js';
 import { connectGraph, graphFailure } from '../stores/graph/connection.js';
 import { quoteName, toCypherLiteral } from '../stores/graph/cypher.js';
 import type { StoreAddresses } from './addresses.js';
@@ -125,10 +125,34 @@ export class GraphFill {
   async finishRelationships(): Promise<void> {
     for (const [query, rows] of this.#ends) if (rows.length > 0) await this.#flushRelationships(query, rows);
     await this.#written;
+    await this.#dropIndexes();
+  }
+
+  async #dropIndexes(): Promise<void> {
     await this.#during('drop the indexes that helped', async () => {
       for (const label of this.#indexed) await this.graph.dropNodeRangeIndex(label, 'id');
     });
     this.#indexed.clear();
+  }
+
+  /** Sets properties on memories that are there; each row holds the `id` and what is to be set. */
+  async changeMemories(rows: readonly ValueMap[]): Promise<void> {
+    if (rows.length === 0) return;
+    await this.#index('Memory');
+    await this.#inBatches('UNWIND $rows AS row MATCH (m:Memory {id: row.id}) SET m += row', rows);
+    await this.#dropIndexes();
+  }
+
+  /** Stores memories after all that a backup holds. */
+  async storeMemories(rows: readonly ValueMap[]): Promise<void> {
+    await this.#inBatches('UNWIND $rows AS row CREATE (m:Memory) SET m = row', rows);
+  }
+
+  async #inBatches(query: string, rows: readonly ValueMap[]): Promise<void> {
+    for (let start = 0; start < rows.length; start += ROWS) {
+      await this.#send(query, rows.slice(start, start + ROWS).map(toCypherLiteral));
+    }
+    await this.#written;
   }
 
   /** A single number from a query that returns it as `n`. */

@@ -1,11 +1,9 @@
 import type { QdrantClient } from '@qdrant/js-client-rest';
-import { Pool } from 'undici';
-import { HttpError } from '../stores/vectors/vector-failure.js';
 import type { StoreAddresses } from './addresses.js';
 import { occupied } from './fill-graph.js';
 import { pythonJson } from './population/python-json.js';
 import type { PopulationPoint } from './population/population.js';
-import { QDRANT_TIMEOUT_MS, qdrantClient, qdrantFailure } from './qdrant-client.js';
+import { qdrantClient, qdrantFailure, QdrantWire } from './qdrant-client.js';
 
 /** Bytes of one upsert, well below Qdrant's limit of 32 MB. */
 const BATCH_BYTES = 512 * 1024;
@@ -17,22 +15,18 @@ const BATCH_POINTS = 1_000;
  */
 export class VectorFill {
   readonly #client: QdrantClient;
-  readonly #pool: Pool;
-  readonly #path: string;
+  readonly #wire: QdrantWire;
   #batch: string[] = [];
   #bytes = 0;
   #written: Promise<unknown> = Promise.resolve();
 
   constructor(private readonly target: StoreAddresses['vectors']) {
-    const url = new URL(target.url);
-    this.#path = `${url.pathname.replace(/\/$/, '')}/collections/${encodeURIComponent(target.collection)}/points`;
-    const timeouts = { headersTimeout: QDRANT_TIMEOUT_MS, bodyTimeout: QDRANT_TIMEOUT_MS };
-    this.#pool = new Pool(url.origin, { connections: 1, ...timeouts });
+    this.#wire = new QdrantWire(target);
     this.#client = qdrantClient(target);
   }
 
   async close(): Promise<void> {
-    await this.#pool.destroy();
+    await this.#wire.close();
   }
 
   /**
@@ -84,16 +78,10 @@ export class VectorFill {
     this.#bytes = 0;
     await this.#written;
     if (empty) return;
-    this.#written = this.#during('write the points', () => this.#put(body));
+    this.#written = this.#during('write the points', () =>
+      this.#wire.request('PUT', '/points?wait=true', body),
+    );
     this.#written.catch(() => undefined);
-  }
-
-  async #put(body: string): Promise<void> {
-    const key = this.target.apiKey;
-    const headers = { 'content-type': 'application/json', ...(key === undefined ? {} : { 'api-key': key }) };
-    const reply = await this.#pool.request({ method: 'PUT', path: `${this.#path}?wait=true`, headers, body });
-    const text = await reply.body.text();
-    if (reply.statusCode !== 200) throw new HttpError(reply.statusCode, text.slice(0, 500));
   }
 
   async #during<T>(operation: string, work: () => Promise<T>): Promise<T> {

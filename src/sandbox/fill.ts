@@ -1,7 +1,9 @@
 import { ExitCode, Failure } from '../failure.js';
 import type { StoreAddresses } from './addresses.js';
-import { backupPaths, GraphBackup, VectorBackup } from './fill-backup.js';
+import { backupPaths, GraphBackup, VectorBackup, type BackupPair } from './fill-backup.js';
 import { GraphFill } from './fill-graph.js';
+import { fillLater, laterMemories } from './fill-later.js';
+import { writeOlderPair } from './fill-older.js';
 import { VectorFill } from './fill-vectors.js';
 import { populate, type Population } from './population/population.js';
 import { parseBackupStamp } from './population/times.js';
@@ -19,6 +21,12 @@ export interface FillOptions {
   timestamp: string;
   /** Replace what the graph and the collection hold. */
   force: boolean;
+  /** `YYYYMMDD_HHMMSS` of further backup pairs with the same content, each before `timestamp`. */
+  olderTimestamps?: readonly string[];
+  /** Memories that get another content after the backup was written, in both stores. Default 0. */
+  changedAfterBackup?: number;
+  /** Memories that are stored after the backup was written, in both stores. Default 0. */
+  storedAfterBackup?: number;
 }
 
 export interface FillProgress {
@@ -28,6 +36,7 @@ export interface FillProgress {
   total: number | null;
 }
 
+/** What both stores hold now, with what was changed and stored after the backup. */
 export interface FillResult {
   memories: number;
   metaMemories: number;
@@ -37,8 +46,12 @@ export interface FillResult {
   seconds: number;
   /** Whether the append-only file was rewritten, so that a restart loads quickly. */
   aofRewritten: boolean;
-  /** Absolute paths of the backup pair. */
-  files: { graph: string; vectors: string } | null;
+  /** Absolute paths of the backup pair, the newest one. */
+  files: BackupPair | null;
+  /** The pairs of `olderTimestamps`, in their order. */
+  olderFiles: BackupPair[];
+  changedAfterBackup: number;
+  storedAfterBackup: number;
 }
 
 /** How often progress is told: every so many items. */
@@ -58,34 +71,39 @@ export async function fill(
   const started = performance.now();
   const population = populate({ ...options, now: timeOf(options.timestamp) });
   const files = options.backupDir === null ? null : backupPaths(options.backupDir, options.timestamp);
+  const older = olderPairs(options);
+  const later = laterMemories(population.options, options);
   const vectors = new VectorFill(stores.vectors);
   let graph: GraphFill | null = null;
   try {
     graph = await GraphFill.open(stores.graph);
     await graph.clear(options.force);
     await vectors.create(options.dim, options.force);
-    const relationships = await fillGraph(
-      graph,
-      population,
-      files?.graph ?? null,
-      options.timestamp,
-      onProgress,
-    );
-    const points = await fillVectors(
-      vectors,
-      stores,
-      population,
-      files?.vectors ?? null,
-      options.timestamp,
-      onProgress,
-    );
+    const { timestamp } = options;
+    const relationships = await fillGraph(graph, population, files?.graph ?? null, timestamp, onProgress);
+    await fillVectors(vectors, stores, population, files?.vectors ?? null, timestamp, onProgress);
+    if (files) for (const { stamp, pair } of older) await writeOlderPair(files, timestamp, pair, stamp);
+    const counts = await fillLater(graph, vectors, population.counts, later);
+    checkCount('nodes', counts.nodes, await graph.count('MATCH (n) RETURN count(n) AS n'));
+    checkCount('points', counts.points, await vectors.finish());
     const aofRewritten = await graph.compact();
     const seconds = (performance.now() - started) / 1000;
-    return { ...population.counts, relationships, points, seconds, aofRewritten, files };
+    const olderFiles = older.map(({ pair }) => pair);
+    return { ...population.counts, ...counts, relationships, seconds, aofRewritten, files, olderFiles };
   } finally {
     await graph?.close();
     await vectors.close();
   }
+}
+
+/** @throws Failure when a timestamp is none, or is not before that of the newest pair. */
+function olderPairs(options: FillOptions): { stamp: string; pair: BackupPair }[] {
+  const { backupDir, timestamp, olderTimestamps = [] } = options;
+  for (const stamp of olderTimestamps) {
+    if (timeOf(stamp) >= timeOf(timestamp)) throw notOlder(stamp, timestamp);
+  }
+  if (backupDir === null) return [];
+  return olderTimestamps.map((stamp) => ({ stamp, pair: backupPaths(backupDir, stamp) }));
 }
 
 async function fillGraph(
@@ -132,7 +150,7 @@ async function fillVectors(
   path: string | null,
   stamp: string,
   onProgress: (progress: FillProgress) => void,
-): Promise<number> {
+): Promise<void> {
   const { collection } = stores.vectors;
   const backup =
     path === null ? null : await VectorBackup.create(path, stamp, collection, population.options.dim);
@@ -152,7 +170,6 @@ async function fillVectors(
     await backup?.abandon();
     throw error;
   }
-  return points;
 }
 
 function checkCount(what: string, expected: number, actual: number): void {
@@ -175,6 +192,17 @@ function timeOf(timestamp: string): Date {
     subject: timestamp,
     reason: 'it is not a time like 20261121_110916',
     hint: 'Give it as YYYYMMDD_HHMMSS in UTC.',
+    exitCode: ExitCode.usage,
+    code: 'bad-timestamp',
+  });
+}
+
+function notOlder(stamp: string, newest: string): Failure {
+  return new Failure({
+    operation: 'write an older backup pair',
+    subject: stamp,
+    reason: `it is not before ${newest}, the time of the newest pair`,
+    hint: 'Give an earlier time.',
     exitCode: ExitCode.usage,
     code: 'bad-timestamp',
   });

@@ -1,15 +1,15 @@
 import { FalkorDB } from 'falkordb';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { QdrantClient } from '@qdrant/js-client-rest';
-import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { deterministicVector } from '../../src/memory/deterministic-vector.js';
 import { Double, isMap, type Value, type ValueMap } from '../../src/memory/values.js';
 import type { StoreAddresses } from '../../src/sandbox/addresses.js';
 import { compareGraphs, readGraph } from '../../src/sandbox/compare.js';
-import { damageScenario, DAMAGE_SCENARIOS } from '../../src/sandbox/damage.js';
+import { compareVectors, readVectors } from '../../src/sandbox/compare-vectors.js';
 import { fill, type FillOptions, type FillResult } from '../../src/sandbox/fill.js';
 import { populate } from '../../src/sandbox/population/population.js';
 import { pythonJson } from '../../src/sandbox/population/python-json.js';
@@ -54,13 +54,13 @@ function storesNamed(name: string): StoreAddresses {
   return { graph: { ...engines.graph, name }, vectors: { ...engines.vectors, collection: name } };
 }
 
-async function ask<T>(query: string): Promise<T[]> {
+async function ask<T>(query: string, graph = stores.graph.name): Promise<T[]> {
   const client = await FalkorDB.connect({
     socket: { host: engines.graph.host, port: engines.graph.port },
     password: engines.graph.password ?? '',
   });
   try {
-    return (await client.selectGraph(stores.graph.name).roQuery<T>(query)).data ?? [];
+    return (await client.selectGraph(graph).roQuery<T>(query)).data ?? [];
   } finally {
     await client.close();
   }
@@ -275,71 +275,94 @@ describe('fill', () => {
   });
 });
 
-describe('damage', () => {
-  const graphNodes = async (): Promise<number | null> => {
-    const redis = new Redis({ ...engines.graph });
-    try {
-      if ((await redis.exists('drill')) === 0) return null;
-      const reply = (await redis.call('GRAPH.RO_QUERY', 'drill', 'MATCH (n:Memory) RETURN count(n)')) as [
-        unknown,
-        number[][],
-      ];
-      return reply[1][0]?.[0] ?? -1;
-    } finally {
-      redis.disconnect();
-    }
-  };
-  const points = async (): Promise<number | null> => {
-    if (!(await qdrant().collectionExists('drill')).exists) return null;
-    return (await qdrant().count('drill', { exact: true })).count;
-  };
+describe('filling beyond the backup', () => {
+  const later = (): StoreAddresses => storesNamed('later');
+  const dir = (): string => join(folder, 'later');
+  const laterOptions = (more: Partial<FillOptions> = {}): FillOptions =>
+    options({ memories: 150, backupDir: dir(), force: true, ...more });
 
-  it('breaks what it says, and nothing else', async () => {
-    const expected: Record<string, [graph: number | null, points: number | null]> = {
-      'graph-lost': [null, 200],
-      'graph-empty': [0, 200],
-      'vectors-lost': [201, null],
-      'vectors-empty': [201, 0],
-      'both-lost': [null, null],
-    };
-    for (const [name, [graph, vectors]] of Object.entries(expected)) {
-      const drill = storesNamed('drill');
-      const { points: before } = await fill(options({ memories: 200, backupDir: null, force: true }), drill);
-      const done = await damageScenario(name).apply(drill);
-      expect(done.length).toBeGreaterThan(0);
-      expect([name, await graphNodes(), await points()]).toEqual([
-        name,
-        graph,
-        vectors === 200 ? before : vectors,
-      ]);
+  it('changes some memories and stores new ones, in both stores and in no backup', async () => {
+    const plain = await fill(laterOptions(), later());
+    const [graphBefore, vectorsBefore] = [await readGraph(later().graph), await readVectors(later().vectors)];
+    const pair = [await readFile(plain.files?.graph ?? ''), await readFile(plain.files?.vectors ?? '')];
+    const filled = await fill(laterOptions({ changedAfterBackup: 9, storedAfterBackup: 4 }), later());
+    expect([await readFile(plain.files?.graph ?? ''), await readFile(plain.files?.vectors ?? '')]).toEqual(
+      pair,
+    );
+    expect(filled).toMatchObject({
+      memories: plain.memories + 4,
+      nodes: plain.nodes + 4,
+      points: plain.points + 4,
+      relationships: plain.relationships,
+    });
+    const [graph, vectors] = [await readGraph(later().graph), await readVectors(later().vectors)];
+    const nodes = await compareGraphs(graphBefore, graph);
+    expect(nodes).toMatchObject({ nodes: { missing: 0, extra: 4, changed: 9 } });
+    expect(nodes.relationships).toMatchObject({ missing: 0, extra: 0 });
+    for (const { kind, properties } of nodes.examples.filter((example) => example.kind === 'node-changed')) {
+      const names = properties.map(({ name }) => name).filter((name) => name !== 'processed');
+      expect([kind, names]).toEqual(['node-changed', ['content', 'updated_at']]);
     }
+    const points = await compareVectors(vectorsBefore, vectors);
+    expect(points.points).toMatchObject({ missing: 0, extra: 4, payloadChanged: 9, vectorChanged: 9 });
+    await Promise.all([graphBefore, vectorsBefore, graph, vectors].map((snapshot) => snapshot.close()));
   });
 
-  it('makes drift of the wanted size, always the same', async () => {
-    for (const [name, low, high] of [
-      ['drift-3', 1, 6],
-      ['drift-20', 15, 26],
-      ['drift-60', 52, 68],
-    ] as const) {
-      const drill = storesNamed('drill');
-      const {
-        points: before,
-        memories,
-        metaMemories,
-      } = await fill(options({ memories: 500, backupDir: null, force: true }), drill);
-      await damageScenario(name).apply(drill);
-      const lost = memories + metaMemories - ((await graphNodes()) ?? 0) + before - ((await points()) ?? 0);
-      expect((100 * lost) / before).toBeGreaterThan(low);
-      expect((100 * lost) / before).toBeLessThan(high);
+  it('keeps node, payload and vector of each memory in step', async () => {
+    await fill(laterOptions({ changedAfterBackup: 30, storedAfterBackup: 20 }), later());
+    const { points } = await qdrant().scroll('later', { limit: 500, with_vector: true, with_payload: true });
+    const rows = await ask<Record<string, unknown>>(
+      'MATCH (m:Memory) RETURN m.id AS id, m.content AS content, m.updated_at AS updated_at, m.tags AS tags, ' +
+        'm.tag_prefixes AS prefixes, m.processed AS processed, m.last_accessed AS accessed',
+      'later',
+    );
+    const byId = new Map(rows.map((row) => [row['id'], row]));
+    let since = 0;
+    for (const { id, payload, vector } of points) {
+      const node = byId.get(id);
+      expect(payload).toMatchObject({
+        content: node?.['content'],
+        updated_at: node?.['updated_at'],
+        tags: node?.['tags'],
+      });
+      expect(vector).toEqual(deterministicVector(String(payload?.['content']), 24));
+      if (String(payload?.['updated_at']) <= '2026-11-21T12:00:00+00:00') continue;
+      since++;
+      expect(payload).toMatchObject({ tag_prefixes: node?.['prefixes'], last_accessed: node?.['accessed'] });
+      expect(node?.['processed']).toBe(false);
     }
+    expect(since).toBe(50);
   });
 
-  it('can be done twice, and refuses a scenario that it does not know', async () => {
-    for (const { name } of DAMAGE_SCENARIOS.filter((scenario) => scenario.name.endsWith('-lost'))) {
-      await damageScenario(name).apply(storesNamed('drill'));
-      await damageScenario(name).apply(storesNamed('drill'));
+  it('is the same every time, and refuses to change more memories than there are', async () => {
+    const wanted = laterOptions({ changedAfterBackup: 7, storedAfterBackup: 3, backupDir: null });
+    await fill(wanted, later());
+    const first = await readVectors(later().vectors);
+    await fill(wanted, later());
+    const second = await readVectors(later().vectors);
+    expect(await compareVectors(first, second)).toMatchObject({ equal: true });
+    await Promise.all([first.close(), second.close()]);
+    const refused = fill(laterOptions({ changedAfterBackup: 500 }), storesNamed('untouched'));
+    await expect(refused).rejects.toMatchObject({ code: 'population-options', exitCode: 2 });
+    expect((await qdrant().collectionExists('untouched')).exists).toBe(false);
+  });
+
+  it('writes older pairs besides, which differ from the newest in nothing but the time', async () => {
+    const stamps = ['20261119_120000', '20261120_120000'];
+    const { files, olderFiles } = await fill(laterOptions({ olderTimestamps: stamps }), later());
+    for (const [index, older] of olderFiles.entries()) {
+      for (const half of ['graph', 'vectors'] as const) {
+        expect(older[half]).toContain(stamps[index]);
+        expect((await stat(older[half])).mtimeMs).toBeLessThan((await stat(files?.[half] ?? '')).mtimeMs);
+        const [old, now] = [await unpack(older[half]), await unpack(files?.[half] ?? '')];
+        expect(old.replace(stamps[index] ?? '', timestamp) === now).toBe(true);
+      }
     }
-    expect(() => damageScenario('flood')).toThrow(/no such scenario/);
+    expect(olderFiles).toHaveLength(2);
+    for (const wrong of [timestamp, '20270101_000000', 'yesterday']) {
+      const refused = fill(laterOptions({ olderTimestamps: [wrong] }), later());
+      await expect(refused).rejects.toMatchObject({ code: 'bad-timestamp', exitCode: 2 });
+    }
   });
 });
 

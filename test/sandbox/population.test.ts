@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { deterministicVector } from '../../src/memory/deterministic-vector.js';
 import { Failure } from '../../src/failure.js';
 import { Double, type GraphNode, type GraphRelationship, type Value } from '../../src/memory/values.js';
 import { HARD_CASES, MEMORIES_FOR_ALL_HARD_CASES } from '../../src/sandbox/population/hard-cases.js';
@@ -233,6 +234,14 @@ describe('what a population holds', () => {
     }
     expect(seen).toBe(scores.size);
     expect(seen).toBeGreaterThan(500);
+  });
+
+  it('has vectors that depend on the content alone', () => {
+    for (const { vector, payload } of points) {
+      expect(vector).toEqual(deterministicVector(text(payload.content), vector.length));
+    }
+    // Not one memory in ten says to the letter what another one says.
+    expect(new Set(points.map(({ payload }) => payload.content)).size).toBeGreaterThan(points.length * 0.9);
   });
 
   it('keeps node and payload in step as AutoMem does', () => {

@@ -32,6 +32,7 @@ afterAll(async () => {
 async function run(args: string[], more: Record<string, string> = {}): Promise<{ out: string; err: string }> {
   const said = { out: '', err: '' };
   const context: CommandContext = {
+    version: '0.0.0-test',
     env: { ...env, ...more },
     cwd: folder,
     out: (text) => (said.out += text),

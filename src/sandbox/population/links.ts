@@ -1,7 +1,7 @@
 import { double, type Double, type GraphRelationship, type ValueMap } from '../../memory/values.js';
 import { Random, Stream, weighted } from './random.js';
 import { DAY } from './times.js';
-import type { World } from './world.js';
+import { THREAD_SPAN, type World } from './world.js';
 
 /** What enrichment found out about one memory; its metadata and its relationships both say it. */
 export interface Enrichment {
@@ -30,19 +30,18 @@ const AUTHORED = [
 ] as const;
 const LEGACY = ['EXPLAINS', 'SHARES_THEME', 'PARALLEL_CONTEXT'] as const;
 const KINDS = ['explains', 'shares_theme', 'parallel_context'] as const;
+/** How many neighbours enrichment keeps where there are as many. */
 const NEIGHBOUR_SHARES = [
-  [0, 58],
-  [1, 22],
-  [2, 10],
-  [3, 5],
-  [4, 3],
-  [5, 2],
+  [0, 44],
+  [1, 23],
+  [2, 16],
+  [3, 10],
+  [4, 6],
+  [5, 5],
 ] as const;
 
 /** Enrichment looks for neighbours at least this similar. Source: ENRICHMENT_SIMILARITY_THRESHOLD. */
 const SIMILAR = 0.8;
-/** How far back neighbours are looked for. */
-const LOOK_BACK = 150;
 
 /**
  * What enrichment wrote about a memory, or null where it has not run: the newest ones, a few others, and those
@@ -71,12 +70,15 @@ export function enrichmentOf(world: World, memory: number): Enrichment | null {
   };
 }
 
+/** Looked for among the memories that say nearly the same: of the others, hardly any two are so similar. */
 function neighboursOf(world: World, memory: number, wanted: number): Enrichment['neighbours'] {
   const found: Enrichment['neighbours'] = [];
-  const topic = world.topicIndexOf(memory);
-  for (let other = memory - 1; other >= 0 && found.length < wanted && other >= memory - LOOK_BACK; other--) {
-    if (world.topicIndexOf(other) !== topic || !world.hasPoint(other)) continue;
-    const score = world.vectors.similarity(memory, topic, other, topic);
+  const thread = world.threadOf(memory);
+  if (thread === null || wanted === 0) return found;
+  const first = memory - (memory % THREAD_SPAN);
+  for (let other = memory - 1; other >= first && found.length < wanted; other--) {
+    if (world.threadOf(other) !== thread || !world.hasPoint(other)) continue;
+    const score = world.vectors.similarity(memory, other);
     if (score >= SIMILAR) found.push({ memory: other, score });
   }
   return found.sort((a, b) => b.score - a.score);

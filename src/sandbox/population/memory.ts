@@ -35,11 +35,11 @@ const CONFIDENCE = [0.9, 0.9, 0.9, 0.3, 0.6, 0.75, 0.85, 1] as const;
 export function memoryRecord(world: World, memory: number): MemoryRecord {
   const hard = world.hardCaseOf(memory);
   const enrichment = enrichmentOf(world, memory);
-  const written = writeText(world.random(Stream.text, memory), world.topicOf(memory), world.typeOf(memory));
-  const content = hard?.content === undefined ? written.text : hard.content;
+  const { mentions } = world.writtenOf(memory);
+  const content = world.contentOf(memory);
   const random = world.random(Stream.facts, memory);
-  const tags = tagsOf(world, memory, random, hard, enrichment ? written.mentions : {});
-  const metadata = metadataOf(world, memory, random, hard, enrichment, written.mentions);
+  const tags = tagsOf(world, memory, random, hard, enrichment ? mentions : {});
+  const metadata = metadataOf(world, memory, random, hard, enrichment, mentions);
   const shared: ValueMap = {
     content: content ?? '',
     tags,

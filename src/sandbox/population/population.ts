@@ -82,8 +82,7 @@ function* pointsOf(world: World): Generator<PopulationPoint> {
   for (let memory = 0; memory < world.options.memories; memory++) {
     const { payload } = memoryRecord(world, memory);
     if (!payload) continue;
-    const vector = world.vectors.vectorOf(memory, world.topicIndexOf(memory));
-    yield { id: world.idOf(memory), vector, payload };
+    yield { id: world.idOf(memory), vector: world.vectors.vectorOf(memory), payload };
   }
 }
 

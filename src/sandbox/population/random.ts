@@ -8,14 +8,15 @@ export enum Stream {
   type,
   time,
   text,
-  vector,
-  center,
+  thread,
+  repeat,
   links,
   facts,
   entity,
   pattern,
   meta,
   run,
+  later,
 }
 
 /** One 32-bit hash of three 32-bit numbers (MurmurHash3 mixing). */

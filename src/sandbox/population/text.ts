@@ -6,12 +6,14 @@ export type Mentions = Record<string, string[]>;
 
 const DAYS = ['Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'the first of the month', 'spring'];
 
+/** A text, and what it names. */
+export interface WrittenText {
+  text: string;
+  mentions: Mentions;
+}
+
 /** Some sentences of one type about one topic, and who and what they mention. */
-export function writeText(
-  random: Random,
-  topic: Topic,
-  type: MemoryType,
-): { text: string; mentions: Mentions } {
+export function writeText(random: Random, topic: Topic, type: MemoryType): WrittenText {
   const mentions: Mentions = {};
   const sentences: string[] = [];
   const count = random.chance(0.25) ? 3 : random.chance(0.5) ? 2 : 1;
@@ -23,6 +25,14 @@ export function writeText(
   }
   const text = sentences.join(' ');
   return { text: text.charAt(0).toUpperCase() + text.slice(1), mentions };
+}
+
+const REPETITIONS = ['run', 'ticket', 'build', 'review'];
+
+/** The same said once more, with a few words of its own. */
+export function restate({ text, mentions }: WrittenText, random: Random): WrittenText {
+  const where = `${random.pick(REPETITIONS)} ${1 + random.int(99_999)}`;
+  return { text: `${text} Seen again in ${where}.`, mentions };
 }
 
 function fillSlot(slot: string, random: Random, topic: Topic, mentions: Mentions): string {

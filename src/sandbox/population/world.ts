@@ -1,5 +1,6 @@
 import { hardCaseOf, type HardCase } from './hard-cases.js';
 import { hash32, Random, Stream, weighted } from './random.js';
+import { restate, writeText, type WrittenText } from './text.js';
 import { DAY, isoTime } from './times.js';
 import { VectorField } from './vectors.js';
 import { ENTITIES, TOPICS, TYPE_SHARES, type MemoryType, type Topic } from './words.js';
@@ -23,6 +24,11 @@ export interface EntityFacts {
   name: string;
 }
 
+/** The share of memories that come back to something. */
+const REPEATS = 0.75;
+/** So many memories in a row may come back to one thing; what they come back to changes at every multiple of it. */
+export const THREAD_SPAN = 150;
+
 /** Years are counted back from `now`. */
 const SPAN = 730 * DAY;
 
@@ -38,7 +44,7 @@ export class World {
   readonly runs: number;
 
   constructor(readonly options: PopulationOptions) {
-    this.vectors = new VectorField(options.seed, options.dim);
+    this.vectors = new VectorField(options.dim, (memory) => this.contentOf(memory));
     this.entities = Object.entries(ENTITIES)
       .flatMap(([category, names]) => names.map((name) => ({ category, name })))
       .map((entity, index) => ({ index, ...entity }));
@@ -61,7 +67,34 @@ export class World {
   }
 
   typeOf(memory: number): MemoryType {
-    return weighted(this.random(Stream.type, memory), TYPE_SHARES);
+    return weighted(this.random(Stream.type, this.threadOf(memory) ?? memory), TYPE_SHARES);
+  }
+
+  /** What a memory says, were it no hard case. */
+  writtenOf(memory: number): WrittenText {
+    const [thread, topic, type] = [this.threadOf(memory), this.topicOf(memory), this.typeOf(memory)];
+    if (thread === null) return writeText(this.random(Stream.text, memory), topic, type);
+    return restate(
+      writeText(this.random(Stream.text, thread), topic, type),
+      this.random(Stream.repeat, memory),
+    );
+  }
+
+  /** The content of a memory; null where it has none. */
+  contentOf(memory: number): string | null {
+    const hard = this.hardCaseOf(memory)?.content;
+    return hard === undefined ? this.writtenOf(memory).text : hard;
+  }
+
+  /**
+   * Most memories come back to what others of their topic said about the same time, in nearly the same words: a negative
+   * number that these others share, or null for a memory that stands alone. Without them hardly any two memories would
+   * be similar.
+   */
+  threadOf(memory: number): number | null {
+    // A hash instead of a generator: this is asked about all memories before each one.
+    if (hash32(this.options.seed, Stream.thread, memory) >= REPEATS * 2 ** 32) return null;
+    return -1 - (Math.floor(memory / THREAD_SPAN) * TOPICS.length + this.topicIndexOf(memory));
   }
 
   idOf(memory: number): string {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -36,6 +37,7 @@ def main() -> int:
     except OSError as error:
         print(f"cannot start: {error}", file=sys.stderr)
         return 1
+    _collect_seldom()
     # uvicorn raises the signal again after its own shutdown; the collections still have to be closed then.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
@@ -44,6 +46,14 @@ def main() -> int:
     finally:
         store.close()
     return 0
+
+
+def _collect_seldom() -> None:
+    """A page of points is a hundred thousand objects without a circle: looking for circles among them, as often as
+    Python does, takes as long as making them."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(200_000, 50, 100)
 
 
 def _arguments() -> argparse.Namespace:
