@@ -7,12 +7,13 @@ const ROOMS = {
   stores: { values: ['memory'] },
   embedding: { values: ['memory'] },
   backup: { values: ['memory', 'stores'] },
-  assess: { values: ['memory', 'stores', 'backup'] },
+  drift: { values: ['memory', 'stores'] },
+  assess: { values: ['memory', 'stores', 'drift', 'backup'] },
   plans: { types: ['assess'] },
   // The steps are told what the assessment found, and take no part in finding it.
-  steps: { values: ['memory', 'stores', 'embedding', 'backup'], types: ['assess'] },
+  steps: { values: ['memory', 'stores', 'drift', 'embedding', 'backup'], types: ['assess'] },
   // A check hands its result on as an event.
-  validation: { values: ['memory', 'stores', 'embedding'], types: ['recovery'] },
+  validation: { values: ['memory', 'stores', 'drift', 'embedding'], types: ['recovery'] },
   recovery: { types: ['memory', 'stores', 'embedding', 'backup', 'assess', 'plans', 'steps', 'validation'] },
   // Events carry what was found and which plans there are: their printers name those types.
   report: { types: ['recovery', 'assess', 'plans'] },
@@ -24,6 +25,7 @@ const ROOMS = {
       'memory',
       'settings',
       'stores',
+      'drift',
       'embedding',
       'backup',
       'assess',

@@ -50,6 +50,7 @@ export async function assessBackups(
   const findings: Finding[] = [];
   let readRate: number | null = null;
   let newest: BackupPair | null = null;
+  let newestVectors: BackupPair | null = null;
   for (const pair of pairs.slice(0, MAX_CHECKED)) {
     if (pair.fromFuture === true) {
       findings.push(futureFinding(pair));
@@ -57,10 +58,9 @@ export async function assessBackups(
     }
     readRate = (await checkPair(archive, pair, graphName, depth)) ?? readRate;
     findings.push(...pairFindings(pair));
-    if (isUsable(pair)) {
-      newest = pair;
-      break;
-    }
+    if (isUsable(pair)) newest = pair;
+    if (hasVectors(pair)) newestVectors ??= pair;
+    if (newest !== null) break;
   }
   if (pairs.length === 0) {
     const report = noBackups(
@@ -79,12 +79,12 @@ export async function assessBackups(
   }
   const state =
     newest === null ? 'degraded' : newest === pairs[0] && newest.vectors !== null ? 'intact' : 'degraded';
-  return { assessment: { state, source: archive.place, pairs, newest }, findings, readRate };
+  return { assessment: { state, source: archive.place, pairs, newest, newestVectors }, findings, readRate };
 }
 
 function noBackups(place: string, message: string, action: string): BackupsReport {
   return {
-    assessment: { state: 'empty', source: place, pairs: [], newest: null },
+    assessment: { state: 'empty', source: place, pairs: [], newest: null, newestVectors: null },
     findings: [{ severity: 'warning', code: 'no-backup', message, action }],
     readRate: null,
   };
@@ -95,6 +95,11 @@ export function isUsable(pair: BackupPair): boolean {
   return (
     pair.graph !== null && (pair.graphVerdict.status === 'verified' || pair.graphVerdict.status === 'sound')
   );
+}
+
+/** Whether its vector half is good. */
+export function hasVectors({ vectors, vectorsVerdict }: BackupPair): boolean {
+  return vectors !== null && (vectorsVerdict.status === 'verified' || vectorsVerdict.status === 'sound');
 }
 
 /** Checks both halves and writes the verdicts into the pair. @returns bytes of JSON a second of the graph half. */

@@ -91,8 +91,8 @@ async function look(store: GraphStore, base: { name: string; address: string }):
   store.queryTimeoutMs = queryTimeout(facts);
   const findings = persistenceFindings(facts);
   const { name } = base;
-  const leftovers = keys.filter(
-    (key) => key.startsWith(`{${name}}:lifeboat:`) || key.startsWith(`{${name}}:before:`),
+  const leftovers = keys.filter((key) =>
+    ['lifeboat', 'before', 'undone'].some((kind) => key.startsWith(`{${name}}:${kind}:`)),
   );
   const known = {
     ...NOTHING,
@@ -170,7 +170,7 @@ function missingFindings(name: string, kind: 'other' | 'none', others: string[])
 
 function leftoverFindings(leftovers: string[]): Finding[] {
   const staging = leftovers.filter((key) => key.includes(':lifeboat:'));
-  const replaced = leftovers.filter((key) => key.includes(':before:'));
+  const replaced = leftovers.filter((key) => !staging.includes(key));
   const findings: Finding[] = [];
   if (staging.length > 0) {
     findings.push({
@@ -184,8 +184,9 @@ function leftoverFindings(leftovers: string[]): Finding[] {
     findings.push({
       severity: 'info',
       code: 'replaced-graphs-kept',
-      message: `Graphs that earlier runs replaced are still kept: ${replaced.join(', ')}.`,
-      action: `When you no longer need one: GRAPH.DELETE "${replaced[0] ?? ''}"`,
+      message: `Graphs from before earlier runs, or undone ones, are still kept: ${replaced.join(', ')}.`,
+      action:
+        'See which run each belongs to with: lifeboat runs list. When you no longer need one: lifeboat runs forget RUN',
     });
   }
   return findings;

@@ -4,9 +4,12 @@ import type { VectorAddress } from '../stores/vectors/vector-failure.js';
 import { assessBackups, type BackupDepth } from './assess-backups.js';
 import { assessGraph } from './assess-graph.js';
 import { assessVectors } from './assess-vectors.js';
+import { areComparable, deepDrift, type DeepOptions, type DriftLimits } from './deep-drift.js';
 import { driftFindings } from './drift.js';
 import { queryTimeout } from './graph-server.js';
 import type { Assessment } from './types.js';
+
+export type CompareWhen = 'never' | 'where-both-hold-data' | 'always';
 
 export interface AssessOptions {
   graph: { address: GraphAddress; name: string };
@@ -16,8 +19,18 @@ export interface AssessOptions {
   /** RECALL_EXCLUDED_TYPES. */
   excludedTypes: readonly string[];
   backupDepth: BackupDepth;
+  /** Whether the stores are also compared memory by memory: never (default), wherever both can be read, or only where both hold data. */
+  deep?: CompareWhen;
+  driftLimits?: DriftLimits;
+  /** Components that vectors should have; null or absent where any will do. */
+  expectedSize?: number | null;
+  /** Stops the comparison. */
+  signal?: AbortSignal;
   now?: Date;
 }
+
+/** AutoMem's own: its health monitor warns above the one and calls the other critical. */
+const DRIFT_LIMITS: DriftLimits = { warningPercent: 5, problemPercent: 50 };
 
 /** The assessment, and facts about the servers that steps need but nobody needs to read. */
 export interface AssessResult {
@@ -44,18 +57,40 @@ export async function assess(options: AssessOptions): Promise<AssessResult> {
     assessVectors(options.vectors.address, options.vectors.name, options.excludedTypes),
     assessFirst(options, now),
   ]);
-  const drift = driftFindings(graph.assessment, vectors.assessment, options.excludedTypes);
+  const counted = driftFindings(graph.assessment, vectors.assessment, options.excludedTypes);
+  const queryTimeoutMs = graph.facts === null ? 0 : queryTimeout(graph.facts);
+  const bothHoldData = graph.assessment.memories > 0 && vectors.assessment.points > 0;
+  const isWanted = options.deep === 'always' || (options.deep === 'where-both-hold-data' && bothHoldData);
+  const isDeep = isWanted && areComparable(graph.assessment, vectors.assessment);
+  const deep = isDeep ? await deepDrift({ ...compared(options), queryTimeoutMs, now }) : NOT_COMPARED;
+  // Which ids differ says more than that counts do.
+  const drift = counted.filter(({ code }) => deep.drift === null || code !== 'counts-differ');
   return {
     assessment: {
       takenAt: now.toISOString(),
       graph: graph.assessment,
       vectors: vectors.assessment,
       backups: backups.assessment,
-      findings: [...graph.findings, ...vectors.findings, ...drift, ...backups.findings],
+      drift: deep.drift,
+      findings: [...graph.findings, ...vectors.findings, ...drift, ...deep.findings, ...backups.findings],
       seconds: (performance.now() - started) / 1000,
     },
-    server: graph.facts === null ? null : { ...graph.facts, queryTimeoutMs: queryTimeout(graph.facts) },
+    server: graph.facts === null ? null : { ...graph.facts, queryTimeoutMs },
     backupReadRate: backups.readRate,
+  };
+}
+
+const NOT_COMPARED = { drift: null, findings: [] };
+
+function compared(options: AssessOptions): Omit<DeepOptions, 'queryTimeoutMs' | 'now'> {
+  const { graph, vectors, excludedTypes } = options;
+  return {
+    graph,
+    vectors,
+    excludedTypes,
+    limits: options.driftLimits ?? DRIFT_LIMITS,
+    expectedSize: options.expectedSize ?? null,
+    signal: options.signal ?? new AbortController().signal,
   };
 }
 
@@ -67,7 +102,7 @@ async function assessFirst(options: AssessOptions, now: Date): ReturnType<typeof
   }
   return (
     last ?? {
-      assessment: { state: 'empty', source: 'nowhere', pairs: [], newest: null },
+      assessment: { state: 'empty', source: 'nowhere', pairs: [], newest: null, newestVectors: null },
       findings: [],
       readRate: null,
     }

@@ -1,4 +1,5 @@
 import type { BackupPair } from '../backup/types.js';
+import type { DriftReport } from '../drift/types.js';
 
 /** How much of a store survived. */
 export type StoreState = 'intact' | 'degraded' | 'empty' | 'lost' | 'unreachable';
@@ -106,8 +107,10 @@ export interface BackupsAssessment {
   source: string;
   /** Newest first. */
   pairs: BackupPair[];
-  /** The pair that recovery would use. */
+  /** The pair that recovery would use: its graph half is usable. */
   newest: BackupPair | null;
+  /** The newest pair whose vector half is usable. */
+  newestVectors: BackupPair | null;
 }
 
 export interface Assessment {
@@ -116,6 +119,8 @@ export interface Assessment {
   graph: GraphAssessment;
   vectors: VectorsAssessment;
   backups: BackupsAssessment;
+  /** The stores held against each other memory by memory; null where that was not asked for, or not possible. */
+  drift: DriftReport | null;
   findings: Finding[];
   /** Seconds that the assessment took. */
   seconds: number;

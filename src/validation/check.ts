@@ -12,6 +12,8 @@ export interface ValidationContext {
   readonly graphName: string;
   readonly collection: string;
   readonly excludedTypes: ReadonlySet<string>;
+  /** Whether AutoMem has indexes made for the payload fields that it filters by. */
+  readonly payloadIndexes: boolean;
   /** What a recovery just wrote; null when validating on its own. */
   readonly expected: {
     nodes: number;
@@ -30,9 +32,12 @@ export interface ValidationContext {
   census: MemoryCensus | null;
 }
 
+/** What a check says, before it has its place in the five. */
+export type Verdict = Omit<CheckResult, 'step' | 'name'>;
+
 /** One step of the five-step validation. Throws Failure when a store stops answering. */
 export interface Check {
   readonly step: number;
   readonly name: string;
-  run(context: ValidationContext): Promise<Omit<CheckResult, 'step' | 'name'>>;
+  run(context: ValidationContext): Promise<Verdict>;
 }

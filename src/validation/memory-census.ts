@@ -1,3 +1,5 @@
+import type { DriftReport } from '../drift/types.js';
+
 /** Examples kept of each kind of difference. */
 const EXAMPLES = 5;
 
@@ -11,16 +13,14 @@ export class Differences {
   }
 }
 
-/** Both stores read completely and joined by id; the graph's type decides what should have a vector. */
+/** What comparing the stores came to, in the terms of the checks. */
 export interface MemoryCensus {
-  memories: number;
-  eligible: number;
-  points: number;
-  /** Memories that should have a vector and have none. */
+  drift: DriftReport;
+  /** Memories that should have a vector and have no point. */
   missing: Differences;
   /** Points without a memory. */
   orphans: Differences;
-  /** Those of them whose payload holds no content, so that no memory can be made of it; only with depth `content`. */
+  /** Those of them whose payload holds no content, so that no memory can be made of it. */
   contentless: number;
   /** Points without a memory because the recovery before put their payload into quarantine. */
   quarantined: number;

@@ -1,13 +1,11 @@
-import { Failure } from '../failure.js';
+import { ExitCode, Failure } from '../failure.js';
 import type { CheckResult } from '../recovery/events.js';
-import {
-  connectivity,
-  embeddingCoverage,
-  memoriesMatch,
-  relationshipIntegrity,
-  searchWorks,
-} from './checks.js';
-import type { ValidationContext } from './check.js';
+import type { ValidationContext, Verdict } from './check.js';
+import { connectivity } from './checks/connectivity.js';
+import { embeddingCoverage } from './checks/embedding-coverage.js';
+import { memoriesMatch } from './checks/memories-match.js';
+import { relationshipIntegrity } from './checks/relationship-integrity.js';
+import { searchWorks } from './checks/search-works.js';
 
 /** The five steps, in their order. */
 const CHECKS = [connectivity, memoriesMatch, relationshipIntegrity, embeddingCoverage, searchWorks] as const;
@@ -32,9 +30,8 @@ export async function validate(
   return results;
 }
 
-async function orFailed(
-  run: () => Promise<Omit<CheckResult, 'step' | 'name'>>,
-): Promise<Omit<CheckResult, 'step' | 'name'>> {
+/** A store that stops answering in the middle may only be restarting. */
+async function orFailed(run: () => Promise<Verdict>): Promise<Verdict> {
   try {
     return await run();
   } catch (error) {
@@ -44,6 +41,7 @@ async function orFailed(
       expected: 'an answer',
       actual: error.message,
       fix: error.hint,
+      ...(error.exitCode === ExitCode.unreachable ? { mend: 'retry' as const } : {}),
       provesData: false,
     };
   }

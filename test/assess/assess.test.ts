@@ -60,6 +60,11 @@ describe('assess', () => {
       'AUTH',
       'HELLO',
       'CLIENT',
+      // A dry run looks for writers: a WATCH, and a MULTI of one PING, tell whether the key was written to.
+      'WATCH',
+      'UNWATCH',
+      'MULTI',
+      'EXEC',
       'GRAPH.LIST',
       'GRAPH.CONFIG',
       'GRAPH.RO_QUERY',
@@ -89,7 +94,6 @@ describe('assess', () => {
       'DEL',
       'RENAME',
       'SET',
-      'MULTI',
       'BGREWRITEAOF',
     ]) {
       expect(graph.sent().toUpperCase().includes(`\r\n${name}\r\n`), name).toBe(false);
