@@ -12,6 +12,8 @@ type AddCommand = (program: Command, context: CommandContext) => unknown;
 const COMMANDS: Record<string, () => Promise<AddCommand>> = {
   assess: async () => (await import('./commands/assess.js')).addAssessCommand,
   recover: async () => (await import('./commands/recover.js')).addRecoverCommand,
+  repair: async () => (await import('./commands/repair.js')).addRepairCommand,
+  runs: async () => (await import('./commands/runs.js')).addRunsCommand,
   validate: async () => (await import('./commands/assess.js')).addValidateCommand,
   drill: async () => (await import('./commands/drill.js')).addDrillCommand,
   config: async () => (await import('./commands/config.js')).addConfigCommand,
@@ -34,6 +36,9 @@ export async function main(process: NodeJS.Process): Promise<void> {
     return;
   }
   keepHeapSmall();
+  // Whoever reads the output may leave (`| head`), or its disk be full. A recovery is not given up midway for that: its
+  // folder holds everything that was said.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   const context = commandContext(process, greet(process));
   try {
     const program = await buildProgram(context, process.argv[2]);
@@ -65,7 +70,7 @@ async function buildProgram(context: CommandContext, name: string | undefined): 
 }
 
 /** What runs takes a moment to load; a person sees a word before that. */
-const GREETED = new Set(['assess', 'recover', 'validate', 'drill']);
+const GREETED = new Set(['assess', 'recover', 'repair', 'validate', 'drill']);
 const ERASE_LINE = '\r\u001B[2K';
 
 /** Says in a terminal that Lifeboat is there. @returns how to take it away again, before anything else is written */
@@ -89,6 +94,7 @@ function commandContext(process: NodeJS.Process, beforeOutput: () => void): Comm
     stream.write(text);
   };
   return {
+    version: readPackage().version,
     env: process.env,
     cwd: process.cwd(),
     terminal: { stdin: process.stdin, stdout: process.stdout },

@@ -3,6 +3,8 @@
  * Commands never touch `process` themselves.
  */
 export interface CommandContext {
+  /** Lifeboat's own version. */
+  readonly version: string;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Absolute path that relative paths in arguments start from. */
   readonly cwd: string;

@@ -7,7 +7,13 @@ import type { ComparisonResult } from '../recovery/events.js';
 import { formatCount, formatDuration, formatNumberOf } from '../report/format.js';
 import { wrapText } from '../report/text.js';
 import { compareGraphs, describeDifference, readGraph, type GraphSnapshot } from '../sandbox/compare.js';
-import { DAMAGE_SCENARIOS, damageScenario, type DamageScenario } from '../sandbox/damage.js';
+import {
+  compareVectors,
+  readVectors,
+  type VectorDifference,
+  type VectorSnapshot,
+} from '../sandbox/compare-vectors.js';
+import { DAMAGE_SCENARIOS, damageScenario } from '../sandbox/damage.js';
 import { startDrillEngines, type DrillEngines } from '../sandbox/drill-engines.js';
 import { ensureEngines } from '../sandbox/engines.js';
 import { fill, type FillProgress, type FillResult } from '../sandbox/fill.js';
@@ -17,6 +23,7 @@ import type { CommandContext } from './context.js';
 import { planFolders } from './recover.js';
 import { unlessAborted } from './run/execute-actor.js';
 import { RunSession } from './run/session.js';
+import { DEFAULT_RECOVERY } from './run/session-options.js';
 import { isInteractive, showRun, type ViewOptions } from './run/show.js';
 import { settingsOf } from './run/settings-of.js';
 
@@ -34,9 +41,7 @@ Needs nothing of yours: the engines are started for the drill on free ports of t
 In a terminal you are led through it as on a real evening; in a pipe it runs through.
 
 Scenarios:
-${DAMAGE_SCENARIOS.filter(isDrillable)
-  .map(({ name, description }) => `  ${name.padEnd(14)} ${description}`)
-  .join('\n')}
+${DAMAGE_SCENARIOS.map(({ name, description }) => `  ${name.padEnd(22)} ${description}`).join('\n')}
 
 Exit codes:
   0    recovered, and not one difference from before the damage
@@ -45,11 +50,6 @@ Exit codes:
   3    recovered, but something differs from before the damage
   5    recovered, but later than the objective
   130  stopped; the engines and their data are removed all the same`;
-
-/** Scenarios that a plan exists for today. */
-function isDrillable({ name }: DamageScenario): boolean {
-  return name === 'graph-lost' || name === 'graph-empty';
-}
 
 /** Adds `lifeboat drill`. */
 export function addDrillCommand(program: Command, context: CommandContext): void {
@@ -69,9 +69,9 @@ export function addDrillCommand(program: Command, context: CommandContext): void
 }
 
 function drillable(name: string): string {
-  const known = DAMAGE_SCENARIOS.filter(isDrillable).map((scenario) => scenario.name);
+  const known = DAMAGE_SCENARIOS.map((scenario) => scenario.name);
   if (!known.includes(name))
-    throw new InvalidArgumentError(`There is no such scenario yet. There are: ${known.join(', ')}.`);
+    throw new InvalidArgumentError(`There is no such scenario. There are: ${known.join(', ')}.`);
   return name;
 }
 
@@ -157,22 +157,58 @@ async function withEngines<T>(
   }
 }
 
+/** What the stores held before the damage. */
+interface Before {
+  graph: GraphSnapshot;
+  vectors: VectorSnapshot;
+}
+
 async function practise(drill: Drill, own: Settings, engines: DrillEngines, folder: string): Promise<number> {
   const { flags, context, signal, say } = drill;
   const settings = await drillSettings(context, own, engines, folder);
   const filled = await fillStores(drill, engines, settings.backups.dir);
   say(`  filled in ${formatDuration(filled.seconds)}: ${countsOf(filled)}; backup taken`);
-  const before = await unlessAborted(readGraph(engines.stores.graph), signal);
+  const before = await unlessAborted(readBoth(engines), signal);
   try {
-    const damage = damageScenario(flags.scenario);
-    for (const done of await unlessAborted(damage.apply(engines.stores), signal)) say(`  damage: ${done}`);
+    const snapshot = await breakStores(drill, engines, settings.backups.dir);
     if (isInteractive(context, viewOf(flags))) say('');
     const session = drillSession(settings, context, flags, () => compareWithBefore(before, engines));
+    if (snapshot !== null) restoreWhenAsked(session, () => engines.restoreVolume(snapshot));
     const summary = await showRun(session, context, viewOf(flags));
     return summary.exitCode;
   } finally {
-    await before.close();
+    await Promise.all([before.graph.close(), before.vectors.close()]);
   }
+}
+
+async function readBoth({ stores }: DrillEngines): Promise<Before> {
+  return { graph: await readGraph(stores.graph), vectors: await readVectors(stores.vectors) };
+}
+
+/** @returns the copy of the graph's volume from before the damage, where the scenario takes one */
+async function breakStores(
+  { flags, signal, say }: Drill,
+  engines: DrillEngines,
+  backupDir: string,
+): Promise<string | null> {
+  let snapshot: string | null = null;
+  const volume = { snapshotVolume: async () => (snapshot = await engines.snapshotVolume()) };
+  const damage = damageScenario(flags.scenario).apply({ ...engines.stores, backupDir, volume });
+  for (const done of await unlessAborted(damage, signal)) say(`  damage: ${done}`);
+  return snapshot;
+}
+
+/** Does what the person at the hosting provider's console would do, once the run waits for it. */
+function restoreWhenAsked({ bus }: RunSession, restore: () => Promise<void>): void {
+  const stop = bus.subscribe((event) => {
+    if (event.type !== 'step.started' || event.step !== 'await-graph') return;
+    stop();
+    bus.emit({ type: 'notice', message: 'In this drill the volume is now put back from its copy.' });
+    restore().catch((error: unknown) => {
+      const reason = error instanceof Error ? error.message : String(error);
+      bus.emit({ type: 'notice', message: `The volume could not be put back: ${reason}` });
+    });
+  });
 }
 
 async function fillStores(
@@ -180,9 +216,20 @@ async function fillStores(
   engines: DrillEngines,
   backupDir: string | null,
 ): Promise<FillResult> {
-  const { memories, dim, seed } = flags;
+  const { scenario, memories, dim, seed } = flags;
   say('  filling both stores and taking a backup');
-  const options = { memories, dim, seed, backupDir, timestamp: backupStamp(new Date()), force: false };
+  const now = new Date();
+  const options = {
+    memories,
+    dim,
+    seed,
+    backupDir,
+    timestamp: backupStamp(now),
+    // What a recovery falls back to where the newest one is spoiled.
+    olderTimestamps:
+      scenario === 'corrupt-newest-backup' ? [backupStamp(new Date(now.getTime() - OLDER_MS))] : [],
+    force: false,
+  };
   let told = performance.now();
   // It stops itself at the next word of progress: engines that end under it would leave its clients with errors.
   const tell = ({ part, done, total }: FillProgress): void => {
@@ -195,6 +242,9 @@ async function fillStores(
   signal.throwIfAborted();
   return filled;
 }
+
+/** Every six hours is how often backups are usually taken. */
+const OLDER_MS = 6 * 3600 * 1000;
 
 /** The filling is silent until it has taken this long, and then speaks this often. */
 const PROGRESS_MS = 2_000;
@@ -223,6 +273,12 @@ async function drillSettings(
   return { ...drill, objectives: own.objectives, folders: own.folders };
 }
 
+/** Plans that are never taken by themselves, and what they are practised on. */
+const NAMED_PLANS: Partial<Record<string, string>> = {
+  'volume-snapshot': 'restore-volume',
+  'both-lost-no-backup': 'fresh-start',
+};
+
 function drillSession(
   settings: Settings,
   context: CommandContext,
@@ -231,34 +287,86 @@ function drillSession(
 ): RunSession {
   const interactive = isInteractive(context, viewOf(flags));
   return new RunSession(settings, {
+    version: context.version,
     command: 'drill',
     request: {
-      plan: null,
+      plan: NAMED_PLANS[flags.scenario] ?? null,
       dryRun: false,
       interactive,
       // Nobody is there to type it, and the stores are the drill's own.
       confirm: interactive ? null : settings.graph.name,
       confirmName: settings.graph.name,
+      fix: false,
       goal: 'recover',
     },
     backup: 'latest',
+    backupFile: null,
     backupDepth: 'sound',
-    restoreUnmatched: false,
+    deep: 'where-both-hold-data',
+    // A drill repairs the smallest drift and the largest, and has a volume put back within seconds.
+    recovery: {
+      ...DEFAULT_RECOVERY,
+      deterministicVectors: true,
+      always: true,
+      maxDrift: 100,
+      waitSeconds: 120,
+    },
     planFolders: planFolders(undefined, context),
     keepsRecord: true,
+    takesLease: true,
+    takeOver: false,
+    resume: null,
     inspect,
   });
 }
 
-async function compareWithBefore(before: GraphSnapshot, { stores }: DrillEngines): Promise<ComparisonResult> {
-  const after = await readGraph(stores.graph);
+function describePoint({ kind, subject, properties }: VectorDifference): string {
+  const where = properties.map(({ name }) => name).join(', ');
+  return `${kind} ${subject}${where === '' ? '' : `: ${where}`}`;
+}
+
+/** Fields of a memory that AutoMem writes into a payload on some of its ways only; a recovery writes them always. */
+const OFTEN_LEFT_OUT = new Set([
+  'tag_prefixes',
+  't_valid',
+  't_invalid',
+  'relevance_score',
+  'archived',
+  'last_accessed',
+]);
+
+async function compareWithBefore(before: Before, engines: DrillEngines): Promise<ComparisonResult> {
+  const after = await readBoth(engines);
   try {
-    const { equal, nodes, relationships, examples } = await compareGraphs(before, after);
-    const differences =
-      nodes.missing + nodes.extra + nodes.changed + relationships.missing + relationships.extra;
-    return { equal, differences, nodes, relationships, examples: examples.map(describeDifference) };
+    const graph = await compareGraphs(before.graph, after.graph);
+    const vectors = await compareVectors(before.vectors, after.vectors, { mayGain: OFTEN_LEFT_OUT });
+    const { nodes, relationships } = graph;
+    const { points, settings } = vectors;
+    return {
+      equal: graph.equal && vectors.equal,
+      differences:
+        nodes.missing +
+        nodes.extra +
+        nodes.changed +
+        relationships.missing +
+        relationships.extra +
+        points.missing +
+        points.extra +
+        points.payloadChanged +
+        points.vectorChanged +
+        settings.length,
+      nodes,
+      relationships,
+      points,
+      settings: settings.length,
+      examples: [
+        ...graph.examples.map(describeDifference),
+        ...vectors.examples.map(describePoint),
+        ...settings.map(({ name }) => `setting of the collection: ${name}`),
+      ],
+    };
   } finally {
-    await after.close();
+    await Promise.all([after.graph.close(), after.vectors.close()]);
   }
 }
 

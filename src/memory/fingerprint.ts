@@ -127,6 +127,23 @@ export function fingerprintNode(properties: ValueMap, provided: number): number 
 }
 
 /**
+ * One 32-bit hash for each shared field, for comparing a node with a payload whichever of them is read first. Equal fields
+ * have equal hashes but for the last digit of a double; different ones differ but for one in four thousand million.
+ *
+ * @param into gets `SHARED_FIELDS.length` hashes from index `at` on; 0 for a field that is missing or unusable.
+ * @returns the bit set of the fields that are there, as in {@link Fingerprint}.
+ */
+export function fieldHashes(fields: ValueMap, into: Uint32Array, at: number): number {
+  let provided = 0;
+  for (let i = 0; i < SHARED_FIELDS.length; i++) {
+    const value = sharedField(fields, SHARED_FIELDS[i] as SharedField, false);
+    into[at + i] = value === undefined ? 0 : fieldMixer.hash(value);
+    if (value !== undefined) provided |= 1 << i;
+  }
+  return provided;
+}
+
+/**
  * Whether two values are the same to the stores: doubles within one unit of their 15th digit (FalkorDB answers with 15
  * digits, Qdrant's reader may change the last one), integers exactly, an integer and a double by value, key order free.
  */
@@ -155,12 +172,22 @@ function isExactInteger(value: Value): boolean {
 
 /** The first field in which a node is not what its payload says, or null. */
 export function differingField(payload: Value, properties: ValueMap, provided: number): string | null {
-  const fields = isMap(payload) ? payload : {};
-  for (const field of fieldsOf(provided)) {
-    const expected = storedForm(sharedField(fields, field));
-    if (!sameValue(expected, sharedField(properties, field))) return field;
+  return fieldsOf(provided).find((field) => differsIn(field, payload, properties)) ?? null;
+}
+
+/** Every field in which a node is not what its payload says, as a bit set. */
+export function differingBits(payload: Value, properties: ValueMap, provided: number): number {
+  let bits = 0;
+  for (let i = 0; i < SHARED_FIELDS.length; i++) {
+    const isProvided = (provided & (1 << i)) !== 0;
+    if (isProvided && differsIn(SHARED_FIELDS[i] as SharedField, payload, properties)) bits |= 1 << i;
   }
-  return null;
+  return bits;
+}
+
+function differsIn(field: SharedField, payload: Value, properties: ValueMap): boolean {
+  const expected = storedForm(sharedField(isMap(payload) ? payload : {}, field));
+  return !sameValue(expected, sharedField(properties, field));
 }
 
 /** What the graph keeps of a text: NUL and half surrogate pairs cannot be stored. */
@@ -181,14 +208,25 @@ function finite(value: number): number {
   return Math.max(-Number.MAX_VALUE, Math.min(Number.MAX_VALUE, value));
 }
 
+const SEED_A = 0x9e3779b9 | 0;
+const SEED_B = 0x85ebca6b | 0;
+
 // Two views of one number's bits, for hashing doubles without making text of them.
 const asDouble = new Float64Array(1);
 const asBits = new Uint32Array(asDouble.buffer);
 
 /** A fast non-cryptographic hash: two 32-bit lanes of multiply-xor, 53 bits out. It only ever compares one id with itself. */
 class Mixer {
-  private a = 0x9e3779b9 | 0;
-  private b = 0x85ebca6b | 0;
+  private a = SEED_A;
+  private b = SEED_B;
+
+  /** The hash of one value alone; what was added before is forgotten. */
+  hash(value: Value): number {
+    this.a = SEED_A;
+    this.b = SEED_B;
+    this.addValue(value);
+    return (Math.imul(this.a ^ (this.a >>> 15), 0x2c1b3c6d) ^ this.b ^ (this.b >>> 13)) >>> 0;
+  }
 
   addMissing(): void {
     this.add(0x7f4a7c15);
@@ -224,16 +262,17 @@ class Mixer {
   private addText(text: string): void {
     let a = this.a ^ text.length;
     let b = this.b;
-    const even = text.length & ~1;
-    for (let i = 0; i < even; i += 2) {
-      const pair = text.charCodeAt(i) | (text.charCodeAt(i + 1) << 16);
-      a = Math.imul(a ^ pair, 0x9e3779b1);
-      b = Math.imul(b ^ pair ^ (a >>> 15), 0x5f356495);
+    const whole = text.length & ~3;
+    for (let i = 0; i < whole; i += 4) {
+      const left = text.charCodeAt(i) | (text.charCodeAt(i + 1) << 16);
+      const right = text.charCodeAt(i + 2) | (text.charCodeAt(i + 3) << 16);
+      // Each lane takes from what the other one was before, so that neither multiplication waits for the other.
+      const before = a;
+      a = Math.imul(a ^ left ^ (b >>> 17), 0x9e3779b1);
+      b = Math.imul(b ^ right ^ (before >>> 15), 0x5f356495);
     }
-    if (even < text.length) {
-      a = Math.imul(a ^ text.charCodeAt(even), 0x9e3779b1);
-      b = Math.imul(b ^ a, 0x5f356495);
-    }
+    for (let i = whole; i < text.length; i++) a = Math.imul(a ^ text.charCodeAt(i), 0x9e3779b1);
+    b = Math.imul(b ^ (a >>> 15), 0x5f356495);
     this.a = a ^ (a >>> 16);
     this.b = b ^ (b >>> 15);
   }
@@ -259,14 +298,21 @@ class Mixer {
     // Keys are summed, not chained: neither store promises their order.
     let a = 0;
     let b = 0;
+    const before = { a: this.a, b: this.b };
     for (const key in map) {
-      const entry = new Mixer();
-      entry.addText(key);
-      entry.addValue(map[key] as Value, depth);
-      a = (a + entry.a) | 0;
-      b = (b + entry.b) | 0;
+      // Each entry is hashed from the start, in this same mixer: there are millions of them.
+      this.a = SEED_A;
+      this.b = SEED_B;
+      this.addText(key);
+      this.addValue(map[key] as Value, depth);
+      a = (a + this.a) | 0;
+      b = (b + this.b) | 0;
     }
+    this.a = before.a;
+    this.b = before.b;
     this.add(a);
     this.add(b ^ 0x3c6ef372);
   }
 }
+
+const fieldMixer = new Mixer();

@@ -13,6 +13,11 @@ export function joinKey(id: string | number | bigint): string {
   return parts === null ? id : parts.slice(1).join('-').toLowerCase();
 }
 
+/** A joined id as Qdrant takes it: integers are decimal text in the joined form, and numbers to Qdrant. */
+export function pointId(key: string): string | bigint {
+  return /^\d+$/.test(key) ? BigInt(key) : key;
+}
+
 /** Why a joined id is not what AutoMem writes, or null where it is: AutoMem's API takes only UUIDs. */
 export function idPeculiarity(id: string | number | bigint): string | null {
   if (typeof id !== 'string') return 'an integer, where AutoMem writes UUIDs';

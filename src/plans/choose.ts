@@ -60,21 +60,37 @@ function describePlan(
 
 /** Why a plan does not apply, or null where it does. */
 function whyNot(plan: Plan, assessment: Assessment): string | null {
-  const matching = plan.when.filter((condition) =>
-    STORES.every((store) => holds(condition, assessment, store)),
-  );
+  const matching = plan.when.filter((condition) => isHeld(condition, assessment));
   // Vectors without payloads are degraded too, but only this says what is the matter.
   if (plan.needs.includes('payloads') && !isMet('payloads', assessment)) return UNMET.payloads;
-  if (matching.length === 0) return explainMismatch(plan.when, assessment);
+  if (matching.length === 0) {
+    if (plan.when.length > 0) return explainMismatch(plan.when, assessment);
+    return runsOnRequest(plan, assessment)
+      ? 'never taken by itself: it runs when you name it'
+      : explainMismatch(plan.onRequest, assessment);
+  }
   const missing = plan.needs.find((requirement) => !isMet(requirement, assessment));
   return missing === undefined ? null : UNMET[missing];
 }
 
 function runsOnRequest(plan: Plan, assessment: Assessment): boolean {
   return (
-    plan.onRequest.some((condition) => STORES.every((store) => holds(condition, assessment, store))) &&
+    plan.onRequest.some((condition) => isHeld(condition, assessment)) &&
     plan.needs.every((requirement) => isMet(requirement, assessment))
   );
+}
+
+function isHeld(condition: PlanCondition, assessment: Assessment): boolean {
+  const { drift } = condition;
+  if (drift !== undefined && !drift.includes(driftOf(assessment))) return false;
+  return STORES.every((store) => holds(condition, assessment, store));
+}
+
+/** A side that is more than half behind is degraded; what is less is drift. */
+function driftOf({ drift }: Assessment): 'none' | 'some' | 'unknown' {
+  if (drift === null) return 'unknown';
+  const { counts, percent } = drift;
+  return percent === 0 && counts['placeholder-vector'] === 0 && counts['wrong-size'] === 0 ? 'none' : 'some';
 }
 
 function holds(condition: PlanCondition, assessment: Assessment, store: (typeof STORES)[number]): boolean {
@@ -84,6 +100,8 @@ function holds(condition: PlanCondition, assessment: Assessment, store: (typeof 
 
 function explainMismatch(conditions: readonly PlanCondition[], assessment: Assessment): string {
   const [first] = conditions;
+  if (conditions.some((condition) => STORES.every((store) => holds(condition, assessment, store))))
+    return `not needed: ${DRIFT_TEXT[driftOf(assessment)]}`;
   const store = STORES.find((name) => first !== undefined && !holds(first, assessment, name)) ?? 'graph';
   const wanted = first?.[store] ?? [];
   const state = assessment[store].state;
@@ -94,19 +112,41 @@ function explainMismatch(conditions: readonly PlanCondition[], assessment: Asses
   return `needs ${STORE_NAMES[store]} ${wanted.join(' or ')}; ${stateText(assessment, store)}`;
 }
 
+const DRIFT_TEXT = {
+  none: 'the stores do not differ',
+  some: 'the stores differ',
+  unknown: 'the stores were not compared',
+};
+
 function stateText(assessment: Assessment, store: (typeof STORES)[number]): string {
   return `${STORE_NAMES[store]} ${store === 'graph' ? 'is' : 'are'} ${assessment[store].state}`;
 }
 
 function isMet(requirement: PlanRequirement, assessment: Assessment): boolean {
+  const { newest, newestVectors } = assessment.backups;
   switch (requirement) {
     case 'payloads':
       return !assessment.vectors.payloadsMissing;
     case 'writable-graph':
       return assessment.graph.persistence?.readOnlyReplica !== true;
     case 'usable-backup':
-      return assessment.backups.newest !== null;
+      return newest !== null;
+    case 'backup-pair':
+      return newest !== null && hasVectors(newest);
+    case 'backup-vectors':
+      return newestVectors !== null;
+    case 'no-backup-vectors':
+      return newest !== null && !hasVectors(newest);
+    case 'no-backup-graph':
+      return newest === null;
+    case 'no-backup':
+      return newest === null && newestVectors === null;
   }
+}
+
+/** As far as the assessment looked; the rest of the file is read before it is used. */
+function hasVectors({ vectors, vectorsVerdict }: NonNullable<Assessment['backups']['newest']>): boolean {
+  return vectors !== null && vectorsVerdict.status !== 'broken';
 }
 
 const UNMET: Record<PlanRequirement, string> = {
@@ -114,6 +154,11 @@ const UNMET: Record<PlanRequirement, string> = {
     'the points carry no payloads, so there is nothing to rebuild memories from; a backup can be restored instead',
   'writable-graph': 'the graph server is a read-only replica',
   'usable-backup': 'there is no usable backup',
+  'backup-pair': 'there is no backup of which both halves are usable',
+  'backup-vectors': 'there is no backup with usable vectors',
+  'no-backup-vectors': 'the newest backup has vectors too: restore-backup brings back both',
+  'no-backup-graph': 'there is a backup of the graph: restore-backup brings it back',
+  'no-backup': 'there is a backup to restore',
 };
 
 function fillIn(text: string, assessment: Assessment): string {

@@ -7,10 +7,24 @@ const condition = z.strictObject({
   graph: z.array(state).nonempty().optional(),
   vectors: z.array(state).nonempty().optional(),
   backups: z.array(state).nonempty().optional(),
+  /** How far the stores are apart, as far as they were compared: none, up to half of the memories, or not compared. */
+  drift: z
+    .array(z.enum(['none', 'some', 'unknown']))
+    .nonempty()
+    .optional(),
 });
 
 /** Things beyond a store's state that a plan cannot do without. */
-const requirement = z.enum(['payloads', 'writable-graph', 'usable-backup']);
+const requirement = z.enum([
+  'payloads',
+  'writable-graph',
+  'usable-backup',
+  'backup-pair',
+  'backup-vectors',
+  'no-backup-vectors',
+  'no-backup-graph',
+  'no-backup',
+]);
 
 const loss = z.strictObject({
   when: z.strictObject({ backups: z.enum(['usable', 'none']) }).optional(),
@@ -18,16 +32,23 @@ const loss = z.strictObject({
 });
 
 /** What takes the time; each is estimated from a rate that the assessment measured. */
-const work = z.enum(['read-points', 'read-backup', 'write-graph', 'read-graph']);
+const work = z.enum([
+  'read-points',
+  'read-backup',
+  'read-backup-vectors',
+  'write-graph',
+  'read-graph',
+  'write-points',
+  'embed',
+]);
 
-/** A recovery plan as its YAML file says it. */
-export const planSchema = z.strictObject({
+const planShape = z.strictObject({
   name: z.string().regex(/^[a-z][a-z0-9-]*$/, 'expected a name such as rebuild-graph'),
   title: z.string().min(1),
   summary: z.string().min(1),
   /** Lower is better; the first that applies is recommended. */
   rank: z.number().int().min(0),
-  when: z.array(condition).nonempty(),
+  when: z.array(condition),
   /** Where it is not recommended, but runs when the operator names it. */
   onRequest: z.array(condition).default([]),
   needs: z.array(requirement).default([]),
@@ -37,6 +58,12 @@ export const planSchema = z.strictObject({
   work: z.array(work),
   steps: z.array(z.string().regex(/^[a-z][a-z0-9-]*$/)),
   guidance: z.string().min(1),
+});
+
+/** A plan as its YAML file says it, checked. */
+export const planSchema = planShape.refine(({ when, onRequest }) => when.length + onRequest.length > 0, {
+  path: ['when'],
+  message: 'expected a condition here, or one in onRequest',
 });
 
 export type Plan = z.infer<typeof planSchema>;

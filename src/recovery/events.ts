@@ -6,6 +6,10 @@ export type Phase = 'assess' | 'plan' | 'execute' | 'validate' | 'report';
 
 export type CheckStatus = 'pass' | 'fail' | 'skip';
 
+/** A remedy that the validation may name: `--fix` runs it. */
+export type Mend =
+  'retry' | 'sync-drift' | 'relationships-from-backup' | 'reembed-missing' | 'create-indexes';
+
 /** One step of the five-step validation. */
 export interface CheckResult {
   /** 1–5. */
@@ -16,6 +20,8 @@ export interface CheckResult {
   actual: string;
   /** What mends it; absent on a pass. */
   fix?: string;
+  /** What Lifeboat itself can do about it; absent on a pass and where a person must act. */
+  mend?: Mend;
   /** Whether this check looked at data; a verdict needs at least one that did. */
   provesData: boolean;
 }
@@ -39,13 +45,26 @@ export interface Objective {
   met: boolean | null;
 }
 
-/** A graph held against what it was before the damage, node by node and relationship by relationship. */
+/** Both stores held against what they were before the damage: nodes, relationships, points one by one. */
 export interface ComparisonResult {
   equal: boolean;
   differences: number;
   nodes: { before: number; after: number; missing: number; extra: number; changed: number };
   /** A relationship that changed counts as one missing and one extra. */
   relationships: { before: number; after: number; missing: number; extra: number };
+  /** A point of which payload and vector changed counts in both. */
+  points: {
+    before: number;
+    after: number;
+    missing: number;
+    extra: number;
+    payloadChanged: number;
+    /** Payloads that only gained fields of the graph which the service itself often leaves out; no difference. */
+    payloadCompleted: number;
+    vectorChanged: number;
+  };
+  /** Settings of the collection that differ. */
+  settings: number;
   /** The first differences, in words. */
   examples: string[];
 }
@@ -75,6 +94,14 @@ export interface Summary {
   failure?: { code: string; message: string; hint: string };
   /** What could not come back, in plain words. */
   losses: string[];
+  /** Whether `runs resume` has something to continue. */
+  resumable: boolean;
+  /** What is kept so that the run can be rolled back, in plain words; empty where there is nothing to undo. */
+  kept: string[];
+  /** Vectors that a provider made anew, and the tokens that it counted; null where nothing was embedded. */
+  embedded: { vectors: number; tokens: number | null } | null;
+  /** Percent of the memories on which the stores disagree; null where nobody compared them. */
+  drift: { before: number | null; after: number | null } | null;
   /** Only in a drill. */
   comparison?: ComparisonResult;
 }
@@ -104,6 +131,10 @@ export type RunEvent =
     }
   | { type: 'confirm.accepted'; plan: string }
   | { type: 'confirm.rejected'; typed: string; name: string }
+  /** A person may have the failed checks mended; `round` is the one that would begin, from 1. */
+  | { type: 'fix.offered'; mends: Mend[]; round: number }
+  | { type: 'fix.started'; mends: Mend[]; round: number }
+  | { type: 'resumed'; run: string; after: string | null }
   | { type: 'step.started'; step: string; title: string; index: number; total: number }
   | {
       type: 'step.progress';
@@ -145,6 +176,8 @@ export interface RunControls {
   choose(plan: string): void;
   /** Gives the typed name; only in confirm. */
   confirm(typed: string): void;
+  /** Has the failed checks mended; only where that was offered. */
+  fix(): void;
   /** Back from confirm to review. */
   back(): void;
   /** Leaves without changing anything; only in review and confirm. */

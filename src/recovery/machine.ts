@@ -14,8 +14,22 @@ export interface RunRequest {
   confirm: string | null;
   /** What must be typed before a store is changed: the name of the graph. */
   confirmName: string;
+  /** Mends what a failed check names, at once and without asking. */
+  fix: boolean;
   /** How far to go: `plan` shows what could be done and stops, `validate` skips planning and executing. */
   goal: 'plan' | 'validate' | 'recover';
+}
+
+/** Where a run that goes on stood, from the snapshot that it left. */
+export interface ResumePoint {
+  at: 'executing' | 'validating';
+  context: Pick<RunContext, 'assessment' | 'options' | 'recommended' | 'chosen' | 'executed' | 'rounds'>;
+}
+
+/** What the machine is started with. */
+export interface RunInput extends RunRequest {
+  /** Null for a new run. */
+  resume: ResumePoint | null;
 }
 
 export interface RankedOptions {
@@ -23,13 +37,17 @@ export interface RankedOptions {
   recommended: string | null;
 }
 
-export interface RunContext extends RunRequest {
+export interface RunContext extends RunInput {
   assessment: Assessment | null;
   options: PlanOption[];
   recommended: string | null;
   chosen: PlanOption | null;
   checks: CheckResult[];
+  /** Rounds of mending that were begun. */
+  rounds: number;
   executed: boolean;
+  /** Why there was nothing to do, where a step found that. */
+  nothingToDo: string | null;
   interrupted: boolean;
   cancelled: boolean;
   failure: unknown;
@@ -38,9 +56,13 @@ export interface RunContext extends RunRequest {
 export type RunMachineEvent =
   | { type: 'CHOOSE'; plan: string }
   | { type: 'CONFIRM'; typed: string }
+  | { type: 'FIX' }
   | { type: 'BACK' }
   | { type: 'CANCEL' }
   | { type: 'INTERRUPT' };
+
+/** Rounds of mending after which what still fails is a person's business. */
+const MAX_ROUNDS = 3;
 
 const unprovided = (name: string) => (): Promise<never> =>
   Promise.reject(new Error(`the actor "${name}" was not provided`));
@@ -53,7 +75,7 @@ const unprovided = (name: string) => (): Promise<never> =>
 export const recoveryMachine = setup({
   types: {
     context: {} as RunContext,
-    input: {} as RunRequest,
+    input: {} as RunInput,
     events: {} as RunMachineEvent,
   },
   /* eslint-disable @typescript-eslint/no-invalid-void-type -- the type of a promise that gives nothing */
@@ -62,8 +84,10 @@ export const recoveryMachine = setup({
     assess: fromPromise<Assessment>(unprovided('assess')),
     plan: fromPromise<RankedOptions, { assessment: Assessment }>(unprovided('plan')),
     safeguard: fromPromise<void, { plan: PlanOption; assessment: Assessment }>(unprovided('safeguard')),
-    execute: fromPromise<void, { plan: PlanOption; assessment: Assessment }>(unprovided('execute')),
-    validate: fromPromise<CheckResult[], { executed: boolean }>(unprovided('validate')),
+    /** Gives the reason where nothing had to be done. */
+    execute: fromPromise<string | null, { plan: PlanOption; assessment: Assessment }>(unprovided('execute')),
+    validate: fromPromise<CheckResult[], { executed: boolean; rounds: number }>(unprovided('validate')),
+    fix: fromPromise<void, { checks: CheckResult[]; assessment: Assessment }>(unprovided('fix')),
     report: fromPromise<void, { context: RunContext }>(unprovided('report')),
   },
   /* eslint-enable @typescript-eslint/no-invalid-void-type */
@@ -74,15 +98,22 @@ export const recoveryMachine = setup({
       failure: ({ context, event }) => context.failure ?? (event as unknown as { error: unknown }).error,
     }),
     refuseChoice: () => undefined,
+    offerFix: () => undefined,
+    announceFix: () => undefined,
     askForName: () => undefined,
     acceptName: () => undefined,
     rejectName: () => undefined,
     announceChoice: () => undefined,
+    announceResume: () => undefined,
     announceStop: () => undefined,
+    takeUp: assign(({ context }) => context.resume?.context ?? {}),
+    keepChecks: assign({ checks: ({ event }) => outputOf(event) }),
     failWithoutPlan: assign({ failure: () => new Error('no plan applies') }),
     failWithoutConfirmation: assign({ failure: () => new Error('not confirmed') }),
   },
   guards: {
+    goesOnExecuting: ({ context }) => context.resume?.at === 'executing',
+    goesOnValidating: ({ context }) => context.resume?.at === 'validating',
     onlyValidates: ({ context }) => context.goal === 'validate',
     onlyPlans: ({ context }) => context.goal === 'plan',
     hasPlan: ({ context }) => context.chosen !== null,
@@ -91,14 +122,19 @@ export const recoveryMachine = setup({
       !context.dryRun &&
       // Who names a plan has chosen.
       context.plan === null &&
-      context.options.some(({ applies }) => applies),
+      context.options.some(({ applies, onRequest }) => applies || onRequest === true),
     needsNoConfirmation: ({ context }) => context.dryRun || context.chosen?.destructive !== true,
     isConfirmed: ({ context }) => context.confirm === context.confirmName,
     canAsk: ({ context }) => context.interactive && context.confirm === null,
     applies: ({ context, event }) =>
-      event.type === 'CHOOSE' && context.options.some(({ name, applies }) => name === event.plan && applies),
+      event.type === 'CHOOSE' &&
+      context.options.some(
+        ({ name, applies, onRequest }) => name === event.plan && (applies || onRequest === true),
+      ),
     namesMatch: ({ context, event }) => event.type === 'CONFIRM' && event.typed === context.confirmName,
     changesNothing: ({ context }) => context.chosen !== null && context.chosen.steps.length === 0,
+    mends: ({ context, event }) => context.fix && canMend(context, outputOf(event)),
+    offersToMend: ({ context, event }) => context.interactive && canMend(context, outputOf(event)),
     isDry: ({ context }) => context.dryRun,
     wasInterrupted: ({ context }) => context.interrupted,
   },
@@ -111,7 +147,9 @@ export const recoveryMachine = setup({
     recommended: null,
     chosen: null,
     checks: [],
+    rounds: 0,
     executed: false,
+    nothingToDo: null,
     interrupted: false,
     cancelled: false,
     failure: null,
@@ -132,6 +170,9 @@ export const recoveryMachine = setup({
     assessed: {
       always: [
         { guard: 'wasInterrupted', target: 'reporting' },
+        // What was chosen and confirmed stands, and the stores are no longer as they were then.
+        { guard: 'goesOnExecuting', target: 'safeguarding', actions: ['takeUp', 'announceResume'] },
+        { guard: 'goesOnValidating', target: 'validating', actions: ['takeUp', 'announceResume'] },
         { guard: 'onlyValidates', target: 'validating' },
         { target: 'planning' },
       ],
@@ -227,6 +268,11 @@ export const recoveryMachine = setup({
         input: planInput,
         onDone: [
           { guard: 'isDry', target: 'reporting' },
+          {
+            guard: ({ event }) => event.output !== null,
+            target: 'reporting',
+            actions: assign({ nothingToDo: ({ event }) => event.output }),
+          },
           { target: 'validating', actions: assign({ executed: true }) },
         ],
         onError: { target: 'reporting', actions: 'keepFailure' },
@@ -235,8 +281,32 @@ export const recoveryMachine = setup({
     validating: {
       invoke: {
         src: 'validate',
-        input: ({ context }) => ({ executed: context.executed }),
-        onDone: { target: 'reporting', actions: assign({ checks: ({ event }) => event.output }) },
+        input: ({ context }) => ({ executed: context.executed, rounds: context.rounds }),
+        onDone: [
+          { guard: 'wasInterrupted', target: 'reporting', actions: 'keepChecks' },
+          { guard: 'mends', target: 'fixing', actions: 'keepChecks' },
+          { guard: 'offersToMend', target: 'offering', actions: 'keepChecks' },
+          { target: 'reporting', actions: 'keepChecks' },
+        ],
+        onError: { target: 'reporting', actions: 'keepFailure' },
+      },
+    },
+    offering: {
+      entry: 'offerFix',
+      on: {
+        FIX: 'fixing',
+        BACK: 'reporting',
+        CANCEL: 'reporting',
+        // What was validated stands: leaving the offer is no interruption of the run.
+        INTERRUPT: 'reporting',
+      },
+    },
+    fixing: {
+      entry: [assign({ rounds: ({ context }) => context.rounds + 1 }), 'announceFix'],
+      invoke: {
+        src: 'fix',
+        input: ({ context }) => ({ checks: context.checks, assessment: context.assessment as Assessment }),
+        onDone: 'validating',
         onError: { target: 'reporting', actions: 'keepFailure' },
       },
     },
@@ -252,8 +322,44 @@ export const recoveryMachine = setup({
   },
 });
 
+function outputOf(event: unknown): CheckResult[] {
+  return (event as { output: CheckResult[] }).output;
+}
+
+function canMend({ rounds, dryRun, checks: before }: RunContext, checks: readonly CheckResult[]): boolean {
+  const mendable = checks.filter(({ status, mend }) => status === 'fail' && mend !== undefined);
+  if (dryRun || rounds >= MAX_ROUNDS) return false;
+  // What a round left just as it was, another one will not mend.
+  return mendable.some(
+    ({ step, actual }) => rounds === 0 || !before.some((old) => old.step === step && old.actual === actual),
+  );
+}
+
 function planInput({ context }: { context: RunContext }): { plan: PlanOption; assessment: Assessment } {
   return { plan: context.chosen as PlanOption, assessment: context.assessment as Assessment };
+}
+
+/** States in which a store may have been changed: their snapshots are kept, so that the run can go on from there. */
+const KEPT: Record<string, ResumePoint['at']> = {
+  safeguarding: 'executing',
+  executing: 'executing',
+  validating: 'validating',
+  offering: 'validating',
+  fixing: 'validating',
+};
+
+/** Whether a snapshot of this state is worth keeping. */
+export function isResumePoint(state: string): boolean {
+  return state in KEPT;
+}
+
+/** @param snapshot what {@link RecoveryActor} gave as its persisted snapshot, read back from JSON */
+export function resumePoint(snapshot: unknown): ResumePoint | null {
+  const { value, context } = snapshot as { value?: string; context?: RunContext };
+  const at = value === undefined ? undefined : KEPT[value];
+  if (at === undefined || context?.assessment == null) return null;
+  const { assessment, options, recommended, chosen, executed, rounds } = context;
+  return { at, context: { assessment, options, recommended, chosen, executed, rounds } };
 }
 
 export type RecoveryActor = ActorRefFrom<typeof recoveryMachine>;

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { createWriteStream, type WriteStream } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { ExitCode, Failure } from '../failure.js';
@@ -23,7 +23,7 @@ export class RunDirectory {
     try {
       await mkdir(path, { recursive: true, mode: 0o700 });
     } catch (error) {
-      throw unwritable(path, error);
+      throw runFolderFailure(path, error);
     }
     return new RunDirectory(path);
   }
@@ -42,12 +42,16 @@ export class RunDirectory {
     entry.stream.write(`${JSON.stringify(record, plainNumbers)}\n`);
   }
 
+  async remove(...names: string[]): Promise<void> {
+    for (const name of names) await rm(join(this.path, name), { force: true });
+  }
+
   async write(name: string, text: string): Promise<string> {
     const path = join(this.path, name);
     try {
       await writeFile(path, text, { mode: 0o600 });
     } catch (error) {
-      throw unwritable(path, error);
+      throw runFolderFailure(path, error);
     }
     return path;
   }
@@ -67,7 +71,7 @@ export class RunDirectory {
         stream.end();
         await Promise.race([finished(stream), failed]);
       } catch (error) {
-        throw unwritable(join(this.path, name), error);
+        throw runFolderFailure(join(this.path, name), error);
       }
     });
     const unwritten = (await Promise.allSettled(files)).find(({ status }) => status === 'rejected');
@@ -80,7 +84,8 @@ function plainNumbers(_key: string, value: unknown): unknown {
   return typeof value === 'bigint' ? value.toString() : value;
 }
 
-function unwritable(path: string, error: unknown): Failure {
+/** What a run cannot do without: its folder. */
+export function runFolderFailure(path: string, error: unknown): Failure {
   return new Failure(
     {
       operation: 'write to the folder of the run',

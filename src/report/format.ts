@@ -69,6 +69,14 @@ export function percentOf(done: number, total: number | null): number | null {
   return Math.max(0, Math.min(100, Math.floor((done / total) * 100)));
 }
 
+/** A share of a hundred: "0%", "<0.1%", "3.2%", "60%"; only nothing is 0%, and only all of it is 100%. */
+export function formatPercent(percent: number): string {
+  if (!Number.isFinite(percent)) return '?%';
+  if (percent > 0 && percent < 0.1) return '<0.1%';
+  if (percent < 100 && percent > 99.9) return '>99.9%';
+  return `${percent.toFixed(1).replace(/\.0$/, '')}%`;
+}
+
 /** Seconds between two ISO-8601 times; not a number where one of them cannot be read. */
 export function secondsBetween(from: string, to: string): number {
   return (Date.parse(to) - Date.parse(from)) / 1000;

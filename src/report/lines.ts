@@ -3,10 +3,13 @@ import { logEntries, type LogEntry } from './log-entries.js';
 import { reportSections, type ReportLine, type ReportSection } from './report-sections.js';
 import { oneLine, printableDeep } from './text.js';
 import { emptyView, reduceView, type RunView } from './view-model.js';
+import { WAITING_UNIT } from './view-steps.js';
 import { progressSays, type Tone } from './words.js';
 
 /** A step is silent until it has run this long, and then speaks this often. */
 const PROGRESS_MS = 2000;
+/** A step that waits for a person may do so for hours. */
+const WAITING_MS = 30_000;
 /** So many records of a kind are named one by one; the file has them all. */
 const NAMED_RECORDS = 5;
 
@@ -47,7 +50,7 @@ function mayProgress(
     if (from === undefined) speaksAt.set(event.step, now + PROGRESS_MS);
     return false;
   }
-  speaksAt.set(event.step, now + PROGRESS_MS);
+  speaksAt.set(event.step, now + (event.unit === WAITING_UNIT ? WAITING_MS : PROGRESS_MS));
   return true;
 }
 

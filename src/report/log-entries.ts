@@ -1,6 +1,7 @@
 import type { TimedEvent } from '../recovery/events.js';
 import { formatDuration, formatNumberOf } from './format.js';
-import { checkTone, planSays, storeHints, storeLines, type Tone } from './words.js';
+import { mendsSay } from './mend-words.js';
+import { checkTone, mayTake, planSays, storeHints, storeLines, type Tone } from './words.js';
 
 /** One line of a run's log. */
 export interface LogEntry {
@@ -28,6 +29,11 @@ const ENTRIES: Entries = {
   'confirm.required': ({ plan, name }) => [warn(`plan ${plan} waits for confirmation: the name ${name}`)],
   'confirm.accepted': ({ plan }) => [info(`plan ${plan} confirmed`)],
   'confirm.rejected': ({ typed, name }) => [warn(`not confirmed: "${typed}" is not "${name}"`)],
+  'fix.offered': ({ mends, round }) => [warn(`may be mended, ${mendsSay(mends, round)}`)],
+  'fix.started': ({ mends, round }) => [info(`mending, ${mendsSay(mends, round)}`)],
+  resumed: ({ run, after }) => [
+    info(`${run} goes on ${after === null ? 'from its first step' : `after the step "${after}"`}`),
+  ],
   'step.started': ({ index, total, title }) => [info(`step ${index}/${total} ${title}: started`)],
   'step.finished': (event) => [stepEntry(event)],
   check: (event) => [checkEntry(event)],
@@ -65,7 +71,7 @@ function runEntries({ command, run, graph, collection, rtoSeconds, dryRun }: Of<
 
 function planEntries({ options, recommended }: Of<'plans'>): LogEntry[] {
   return options.map((option) => ({
-    tone: option.applies ? 'info' : 'skip',
+    tone: mayTake(option) ? 'info' : 'skip',
     text: `plan ${option.name}${option.name === recommended ? ' (recommended)' : ''}: ${planSays(option)}`,
   }));
 }

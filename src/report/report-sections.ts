@@ -1,8 +1,19 @@
 import type { CheckResult, Summary } from '../recovery/events.js';
+import { driftLines } from './drift-lines.js';
 import { formatDuration, formatNumberOf } from './format.js';
 import { nextSteps } from './next-steps.js';
+import { driftSays, embeddedSays, stepsSay } from './result-words.js';
 import { planInHand, type RunView, type Tally } from './view-model.js';
-import { checkTone, objectiveSays, outcomeTone, planSays, type Tone } from './words.js';
+import {
+  checkTone,
+  estimateOf,
+  lossOf,
+  mayTake,
+  objectiveSays,
+  outcomeTone,
+  planSays,
+  type Tone,
+} from './words.js';
 
 /** One line of the report: a label before it, or none. */
 export interface ReportLine {
@@ -23,12 +34,15 @@ export function reportSections(view: RunView): ReportSection[] | null {
   if (summary === null) return null;
   return [
     { title: '', lines: headLines(view, summary) },
+    { title: 'Stores compared', lines: driftLines(view.assessment?.drift ?? null) },
     { title: 'Plans', lines: showsPlans(summary) ? planLines(view) : [] },
     { title: 'Would do', lines: summary.outcome === 'dry-run' ? wouldDo(view) : [] },
+    { title: 'What it takes', lines: summary.outcome === 'dry-run' ? whatItTakes(view) : [] },
     { title: 'Checks', lines: checkLines(view, summary) },
     { title: 'Compared with before the damage', lines: comparisonLines(summary) },
-    { title: 'Not brought back', lines: summary.losses.map((loss) => line('warn', '', loss)) },
+    { title: notBroughtBack(summary), lines: summary.losses.map((loss) => line('warn', '', loss)) },
     { title: 'Records', lines: recordLines(view, summary) },
+    { title: 'Kept for rollback', lines: keptLines(summary) },
     { title: 'Files', lines: Object.entries(summary.files).map(([name, path]) => line('info', name, path)) },
     { title: 'Next', lines: nextSteps(view).map((step, index) => line('info', `${index + 1}`, step)) },
   ].filter((section) => section.lines.length > 0);
@@ -60,10 +74,13 @@ function outcomeSentence(view: RunView, summary: Summary): string {
     case 'cancelled':
       return 'Cancelled. Nothing was changed.';
     case 'interrupted':
-      return summary.failure
-        ? `Interrupted. ${summary.failure.message}`
-        : 'Interrupted. Both stores are as they were.';
+      return `Interrupted. ${summary.failure?.message ?? 'Both stores are as they were.'}`;
   }
+}
+
+/** A dry run only foresees it. */
+function notBroughtBack({ outcome }: Summary): string {
+  return outcome === 'dry-run' ? 'Would not come back' : 'Not brought back';
 }
 
 function passed({ validation }: Summary): string {
@@ -85,6 +102,10 @@ function headLines(view: RunView, summary: Summary): ReportLine[] {
   }
   const restored = restoredSays(summary);
   if (restored !== null) lines.push(line('info', 'restored', restored));
+  const embedded = embeddedSays(summary);
+  if (embedded !== null) lines.push(line('info', 'embedded', embedded));
+  const drift = driftSays(summary);
+  if (drift !== null) lines.push(line('info', 'drift', drift));
   if (summary.rto) lines.push(line(objectiveTone(summary.rto.met), 'RTO', objectiveSays(summary.rto)));
   if (summary.rpo) lines.push(line(objectiveTone(summary.rpo.met), 'RPO', objectiveSays(summary.rpo)));
   const took = tookSeconds(view);
@@ -118,12 +139,24 @@ function showsPlans({ outcome, exitCode }: Summary): boolean {
 function planLines(view: RunView): ReportLine[] {
   return view.options.map((option) => {
     const mark = option.name === view.recommended ? ' (recommended)' : '';
-    return line(option.applies ? 'info' : 'skip', `${option.name}${mark}`, planSays(option));
+    return line(mayTake(option) ? 'info' : 'skip', `${option.name}${mark}`, planSays(option));
   });
 }
 
 function wouldDo(view: RunView): ReportLine[] {
-  return (planInHand(view)?.steps ?? []).map((step, index) => line('info', `${index + 1}`, step.title));
+  const steps = planInHand(view)?.steps ?? [];
+  return stepsSay(view, steps).map((step, index) => line('info', `${index + 1}`, step));
+}
+
+function whatItTakes(view: RunView): ReportLine[] {
+  const plan = planInHand(view);
+  if (plan === null || plan.steps.length === 0) return [];
+  return [
+    line('info', 'time', estimateOf(plan)),
+    line('info', 'changes', plan.changes.length === 0 ? 'nothing' : plan.changes.join(', ')),
+    line('info', 'you lose', lossOf(plan)),
+    ...(plan.guidance === '' ? [] : [line('info', 'note', plan.guidance)]),
+  ];
 }
 
 function checkLines(view: RunView, summary: Summary): ReportLine[] {
@@ -165,10 +198,15 @@ function byKind({ by }: Tally): string {
   return kinds.length === 0 ? '' : ` (${kinds.join(', ')})`;
 }
 
+/** What a drill kept is gone with its engines. */
+function keptLines({ command, kept }: Summary): ReportLine[] {
+  return command === 'drill' ? [] : kept.map((what) => line('info', '', what));
+}
+
 function comparisonLines({ comparison }: Summary): ReportLine[] {
   if (comparison === undefined) return [];
-  const { equal, differences, nodes, relationships, examples } = comparison;
-  const counts = `${formatNumberOf(nodes.before, 'node', 'nodes')}, ${formatNumberOf(relationships.before, 'relationship', 'relationships')} before`;
+  const { equal, differences, nodes, relationships, points, examples } = comparison;
+  const counts = `${formatNumberOf(nodes.before, 'node', 'nodes')}, ${formatNumberOf(relationships.before, 'relationship', 'relationships')}, ${formatNumberOf(points.before, 'point', 'points')} before`;
   return [
     line(equal ? 'ok' : 'bad', '', `${formatNumberOf(differences, 'difference', 'differences')} (${counts})`),
     ...examples.map((example) => line('bad', '', example)),

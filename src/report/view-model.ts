@@ -1,7 +1,7 @@
 import type { Assessment, Finding } from '../assess/types.js';
 import type { PlanOption } from '../plans/types.js';
-import type { CheckResult, Phase, Summary, TimedEvent } from '../recovery/events.js';
-import { finishStep, progressStep, startStep, type StepView } from './view-steps.js';
+import type { CheckResult, Mend, Phase, Summary, TimedEvent } from '../recovery/events.js';
+import { finishStep, noticeSteps, progressStep, startStep, type StepView } from './view-steps.js';
 
 /** The phases in the order in which every view shows them. */
 const PHASES: readonly Phase[] = ['assess', 'plan', 'execute', 'validate', 'report'];
@@ -40,6 +40,14 @@ export interface ConfirmView {
   accepted: boolean;
 }
 
+/** What failed checks named, and a person may have mended or has. */
+export interface MendView {
+  mends: Mend[];
+  /** From 1. */
+  round: number;
+  state: 'offered' | 'running';
+}
+
 /** Records of one kind: how many, by rule or kind, and the latest in words. */
 export interface Tally {
   count: number;
@@ -74,6 +82,10 @@ export interface RunView {
   checks: CheckResult[];
   /** Step of a check → how often it was run: more than once in the fix loop. */
   checkRuns: Record<number, number>;
+  /** Null but from the offer, or the beginning of the mending, to the next check. */
+  mend: MendView | null;
+  /** Where an earlier run goes on: after the step by its id, or null from the first one; null in a run that began here. */
+  resumed: { after: string | null } | null;
   salvage: Tally;
   quarantine: Tally;
   notices: string[];
@@ -100,6 +112,8 @@ export function emptyView(): RunView {
     steps: [],
     checks: [],
     checkRuns: {},
+    mend: null,
+    resumed: null,
     salvage: { count: 0, by: {}, latest: null },
     quarantine: { count: 0, by: {}, latest: null },
     notices: [],
@@ -119,6 +133,11 @@ export function reduceView(view: RunView, event: TimedEvent): RunView {
 /** The view as it was before a plan was taken: the operator went back from the confirmation. */
 export function returnToReview(view: RunView): RunView {
   return { ...view, chosen: null, confirm: null };
+}
+
+/** The view after the person answered the offer to mend; the run follows. */
+export function answerOffer(view: RunView, mends: boolean): RunView {
+  return { ...view, mend: mends && view.mend !== null ? { ...view.mend, state: 'running' } : null };
 }
 
 /** The round of the fix loop: 1 while every check ran once, 0 before the first. */
@@ -153,6 +172,9 @@ const REDUCERS: Reducers = {
   }),
   'confirm.accepted': (view) => withConfirm(view, { rejected: null, accepted: true }),
   'confirm.rejected': (view, event) => withConfirm(view, { rejected: event.typed }),
+  'fix.offered': (view, event) => withMend(view, event, 'offered'),
+  'fix.started': (view, event) => withMend(view, event, 'running'),
+  resumed: (view, { after }) => ({ ...view, resumed: { after } }),
   'step.started': (view, event) => ({ ...view, steps: startStep(view.steps, event) }),
   'step.progress': (view, event) => ({ ...view, steps: progressStep(view.steps, event) }),
   'step.finished': (view, event) => ({ ...view, steps: finishStep(view.steps, event) }),
@@ -167,7 +189,11 @@ const REDUCERS: Reducers = {
   }),
   // The summary carries it too; the report shows it from there.
   comparison: (view) => view,
-  notice: (view, event) => ({ ...view, notices: [...view.notices, event.message] }),
+  notice: (view, { message }) => ({
+    ...view,
+    notices: [...view.notices, message],
+    steps: noticeSteps(view.steps, message),
+  }),
   stopping: (view, event) => ({ ...view, stopping: event.message }),
   failure: (view, { code, message, hint, exitCode }) => ({
     ...view,
@@ -185,6 +211,14 @@ function reduceEvent(view: RunView, event: TimedEvent): RunView {
 
 function withConfirm(view: RunView, change: Partial<ConfirmView>): RunView {
   return view.confirm === null ? view : { ...view, confirm: { ...view.confirm, ...change } };
+}
+
+function withMend(
+  view: RunView,
+  { mends, round }: Omit<MendView, 'state'>,
+  state: MendView['state'],
+): RunView {
+  return { ...view, mend: { mends, round, state } };
 }
 
 function startRun(view: RunView, event: Of<'run.started'>): RunView {
@@ -205,6 +239,7 @@ function withCheck(view: RunView, check: CheckResult): RunView {
   const others = view.checks.filter((item) => item.step !== check.step);
   return {
     ...view,
+    mend: null,
     checks: [...others, check].sort((a, b) => a.step - b.step),
     checkRuns: { ...view.checkRuns, [check.step]: (view.checkRuns[check.step] ?? 0) + 1 },
   };

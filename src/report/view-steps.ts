@@ -1,5 +1,8 @@
 import type { TimedEvent } from '../recovery/events.js';
 
+/** A step that counts seconds does nothing but wait: for a person, or for a service that asked for it. */
+export const WAITING_UNIT = 'seconds';
+
 export interface StepProgress {
   unit: string;
   done: number;
@@ -20,6 +23,8 @@ export interface StepView {
   seconds: number | null;
   detail: string;
   progress: StepProgress | null;
+  /** The last thing worth knowing that was said while it ran. */
+  notice: string | null;
   /** 1, and one more each time the fix loop or a resumed run does it again. */
   attempt: number;
 }
@@ -38,6 +43,7 @@ export function startStep(steps: readonly StepView[], event: Of<'step.started'>)
     seconds: null,
     detail: '',
     progress: null,
+    notice: null,
     attempt: (before?.attempt ?? 0) + 1,
   };
   return put(steps, running);
@@ -49,6 +55,16 @@ export function progressStep(steps: readonly StepView[], event: Of<'step.progres
   return steps.map((step) =>
     step.id === event.step ? { ...step, progress: { unit, done, total, rate, etaSeconds } } : step,
   );
+}
+
+/** The steps after the run said something: it belongs to those that run. */
+export function noticeSteps(steps: readonly StepView[], message: string): StepView[] {
+  return steps.map((step) => (step.state === 'running' ? { ...step, notice: message } : step));
+}
+
+/** Whether a step does nothing but wait. */
+export function isWaiting({ state, progress }: StepView): boolean {
+  return state === 'running' && progress?.unit === WAITING_UNIT;
 }
 
 /** The steps after one has ended. A step may end without having started: it was done before the run was resumed. */
@@ -63,6 +79,7 @@ export function finishStep(steps: readonly StepView[], event: Of<'step.finished'
     seconds: event.seconds,
     detail: event.detail,
     progress: before?.progress ?? null,
+    notice: before?.notice ?? null,
     attempt: before?.attempt ?? 1,
   });
 }

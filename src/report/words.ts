@@ -9,7 +9,7 @@ import {
   formatRate,
   secondsBetween,
 } from './format.js';
-import type { StepProgress } from './view-steps.js';
+import { WAITING_UNIT, type StepProgress } from './view-steps.js';
 
 /** What a line is about, which decides its symbol, its word and its colour. */
 export type Tone = 'ok' | 'bad' | 'warn' | 'skip' | 'info';
@@ -68,9 +68,19 @@ export function storeHints(assessment: Assessment): string[] {
 
 /** A plan's own line: what it takes and costs, or why it does not apply. */
 export function planSays(option: PlanOption): string {
-  if (!option.applies) return `does not apply: ${option.reason}`;
+  if (!option.applies) return whyNotSays(option);
   const changes = option.changes.length === 0 ? 'changes nothing' : `changes ${option.changes.join(', ')}`;
   return `${estimateOf(option)}; you lose ${lossOf(option)}; ${changes}`;
+}
+
+/** Why a plan does not apply by itself: "on request: …" where it may be taken all the same. */
+export function whyNotSays(option: PlanOption): string {
+  return `${option.onRequest === true ? 'on request' : 'does not apply'}: ${option.reason}`;
+}
+
+/** Whether a person may take the plan: it applies, or does no harm here. */
+export function mayTake({ applies, onRequest }: PlanOption): boolean {
+  return applies || onRequest === true;
 }
 
 /** "about 9s", or plainly that nobody knows. */
@@ -83,8 +93,12 @@ export function lossOf(option: PlanOption): string {
   return option.loses.length === 0 ? 'nothing' : option.loses.join(', ');
 }
 
-/** "6,200 of 10,000 memories, 3,100/s, about 2s left". */
+/** "6,200 of 10,000 memories, 3,100/s, about 2s left"; a step that waits: "waiting for 2:05, at most 30:00". */
 export function progressSays(progress: StepProgress): string {
+  if (progress.unit === WAITING_UNIT) {
+    const most = progress.total === null ? '' : `, at most ${formatDuration(progress.total)}`;
+    return `waiting for ${formatDuration(progress.done)}${most}`;
+  }
   const count =
     progress.total === null
       ? `${formatCount(progress.done)} ${progress.unit}`
@@ -138,8 +152,12 @@ function vectorShape(size: number | null, distance: string | null): string {
 
 function backupsSay({ backups, takenAt }: Assessment): string {
   const pairs = formatNumberOf(backups.pairs.length, 'backup', 'backups');
-  if (backups.newest === null) return `${backups.state}: ${pairs}, none of them usable`;
-  return `${backups.state}: ${pairs}, newest usable ${pairAge(backups.newest, takenAt)} (${backups.newest.timestamp})`;
+  const { newest, newestVectors } = backups;
+  // A pair whose graph half is broken may still bring vectors back.
+  const usable = newest ?? newestVectors;
+  if (usable === null) return `${backups.state}: ${pairs}, none of them usable`;
+  const what = newest === null ? 'newest with usable vectors' : 'newest usable';
+  return `${backups.state}: ${pairs}, ${what} ${pairAge(usable, takenAt)} (${usable.timestamp})`;
 }
 
 function pairAge(pair: NonNullable<Assessment['backups']['newest']>, now: string): string {

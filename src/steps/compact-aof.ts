@@ -14,6 +14,7 @@ export const compactAof: Step = {
   id: 'compact-aof',
   title: 'Compact the append-only file',
   writes: true,
+  store: 'graph',
   async run(context) {
     const info = await persistenceInfo(context.graph);
     if (info === null) return notAllowed(context, 'INFO is not allowed for this user');

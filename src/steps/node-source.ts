@@ -11,6 +11,9 @@ import { isMap, type GraphNode, type GraphRelationship, type Value } from '../me
 import type { BackupFile } from '../backup/types.js';
 import type { Archive } from '../stores/archive/archive.js';
 import type { GraphStore } from '../stores/graph/graph-store.js';
+import { liveNodes, liveRelationships } from '../stores/graph/live-pages.js';
+import { nodeHashes, relationshipHash } from './graph-hash.js';
+import type { GraphMark } from './graph-mark.js';
 import { IdMap } from './id-map.js';
 import { ReadAhead } from './read-ahead.js';
 
@@ -131,7 +134,10 @@ function good<T extends object>(
   return kept;
 }
 
-/** What is in the live graph: after a loss, what the service has written since. */
+/**
+ * What is in the live graph: after a loss, what the service has written since. The service may write while it is read;
+ * the mark remembers what was read, so that the rest can be caught up with.
+ */
 export class LiveSource implements NodeSource {
   readonly kind = 'live';
   readonly ids = new IdMap();
@@ -140,35 +146,36 @@ export class LiveSource implements NodeSource {
     private readonly store: GraphStore,
     private readonly graph: string,
     readonly totals: { nodes: number; relationships: number },
+    private readonly mark: GraphMark,
   ) {}
 
   async *nodes(): AsyncGenerator<GraphNode[]> {
-    let read = 0;
-    for await (const page of this.store.nodes(this.graph)) {
-      read += page.length;
+    for await (const page of liveNodes(this.store, this.graph)) {
+      for (const node of page) this.remember(node);
       yield page;
     }
-    if (read !== this.totals.nodes) throw incomplete(this.graph, 'nodes', read, this.totals.nodes);
   }
 
+  private remember(node: GraphNode): void {
+    const hashes = nodeHashes(node);
+    const before = this.mark.nodes.value(node.internalId, 'key');
+    if (before !== undefined && before !== hashes.key) this.mark.deletedKeys.add(before);
+    this.mark.nodes.set(node.internalId, { ...hashes, target: -1 });
+  }
+
+  /** To be read once the nodes have their places in the staging graph. */
   async *relationships(): AsyncGenerator<GraphRelationship[]> {
-    let read = 0;
-    for await (const page of this.store.relationships(this.graph)) {
-      read += page.length;
-      yield page;
+    for (const liveId of this.mark.nodes.ids()) this.mark.setTarget(liveId, this.ids.get(liveId));
+    for await (const page of liveRelationships(this.store, this.graph)) {
+      const known = page.filter(
+        ({ source, target }) => this.mark.nodes.has(source) && this.mark.nodes.has(target),
+      );
+      for (const { internalId, type, properties, source, target } of known) {
+        const [from, to] = [this.ids.get(source), this.ids.get(target)];
+        this.mark.relationships.set(internalId, { hash: relationshipHash(type, properties), from, to });
+      }
+      // Ends that were made after the nodes were read come with the next look.
+      yield known;
     }
-    if (read !== this.totals.relationships)
-      throw incomplete(this.graph, 'relationships', read, this.totals.relationships);
   }
-}
-
-function incomplete(graph: string, what: string, read: number, counted: number): Failure {
-  return new Failure({
-    operation: 'read the live graph completely',
-    subject: graph,
-    reason: `${read} ${what} were read where ${counted} were counted`,
-    hint: 'Keep the service from writing to the graph, then run the command again.',
-    exitCode: ExitCode.failed,
-    code: 'source-incomplete',
-  });
 }

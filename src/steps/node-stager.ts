@@ -1,3 +1,4 @@
+import { identity, MEMORY_KEY, PATTERN, patternIdentity } from './identity.js';
 import { createHash } from 'node:crypto';
 import type { BadRecord } from '../backup/graph-file.js';
 import { ID_PROPERTY, isVectorEligible, MEMORY_LABEL } from '../memory/contract.js';
@@ -7,10 +8,10 @@ import { joinKey } from '../memory/ids.js';
 import { mergeWithBackup } from '../memory/merge.js';
 import { decodePayload } from '../memory/payload.js';
 import { isMap, type GraphNode, type Value, type ValueMap } from '../memory/values.js';
-import { storableProperties, Unwritable, withoutUnsoundNames } from '../stores/graph/graph-writer.js';
 import { backupVectorIds } from './backup-vector-ids.js';
 import type { GraphSink } from './graph-sink.js';
 import type { NodeSource } from './node-source.js';
+import { NodeWriter } from './node-writer.js';
 import { Origin, pointId, type SourceIndex } from './source-index.js';
 import type { StepContext } from './step.js';
 
@@ -34,7 +35,8 @@ export class NodeStager {
   private readonly patterns = new Map<string, HintedPattern>();
   private readonly aliases: { source: NodeSource; internalId: number; staged: () => number }[] = [];
   private changed: Changed[] = [];
-  private readonly tally = { backup: 0, merged: 0, payload: 0, live: 0, other: 0, quarantined: 0 };
+  private readonly tally = { backup: 0, merged: 0, payload: 0, live: 0, other: 0, deleted: 0 };
+  private readonly writer: NodeWriter;
   private readonly vectorIdsAtBackup: () => Promise<ReadonlySet<string> | null>;
 
   constructor(
@@ -43,11 +45,13 @@ export class NodeStager {
   ) {
     if (context.work.index === null) throw new Error('the source must be proven before nodes are staged');
     this.index = context.work.index;
+    this.writer = new NodeWriter(context, sink);
     this.vectorIdsAtBackup = once(() => backupVectorIds(context));
   }
 
   async takeSource(source: NodeSource): Promise<void> {
-    const bad = ({ reason, record }: BadRecord): void => this.quarantine('node', '?', reason, record);
+    const bad = ({ reason, record }: BadRecord): void =>
+      this.writer.quarantine({ kind: 'node', id: '?', reason, record });
     let parts = 0;
     for await (const nodes of source.nodes(bad)) {
       this.context.signal.throwIfAborted();
@@ -70,7 +74,7 @@ export class NodeStager {
     this.tally.other++;
     const claim = { source, stagedId: -1 };
     if (key !== null) this.claimed.set(key, claim);
-    await this.stage(node, source, (id) => (claim.stagedId = id));
+    await this.writer.write(node, source, (id) => (claim.stagedId = id));
   }
 
   private async takeMemory(node: GraphNode, source: NodeSource): Promise<void> {
@@ -102,12 +106,12 @@ export class NodeStager {
     }
     if (
       source.kind === 'backup' &&
-      !this.context.restoreUnmatched &&
+      !this.context.options.restoreUnmatched &&
       isVectorEligible(properties, this.context.excludedTypes)
     ) {
       const known = await this.vectorIdsAtBackup();
       if (known?.has(joinKey(id)) === true) {
-        this.quarantine('memory', id, GONE, node);
+        this.writer.quarantine({ kind: 'memory', id, reason: GONE, record: node });
         return;
       }
     }
@@ -115,7 +119,7 @@ export class NodeStager {
     if (key !== null) this.claimed.set(key, claim);
     this.memories++;
     this.tally[source.kind]++;
-    await this.stage(node, source, (stagedId) => (claim.stagedId = stagedId));
+    await this.writer.write(node, source, (stagedId) => (claim.stagedId = stagedId));
   }
 
   private async mergeChanged(source: NodeSource): Promise<void> {
@@ -158,11 +162,17 @@ export class NodeStager {
     this.context.signal.throwIfAborted();
     const payloads = await this.payloads(batch.map(({ key }) => key));
     for (const { key, position } of batch) {
-      const payload = payloads.get(key) ?? null;
+      const payload = payloads.get(key);
+      if (payload === undefined) {
+        // The point was read a moment ago: the service has deleted the memory since.
+        this.index.setOrigin(position, Origin.Quarantined);
+        this.tally.deleted++;
+        continue;
+      }
       const decoded = decodePayload(key, payload);
       if (!decoded.ok) {
         this.index.setOrigin(position, Origin.Quarantined);
-        this.quarantine('memory', key, decoded.reason, payload);
+        this.writer.quarantine({ kind: 'memory', id: key, reason: decoded.reason, record: payload });
         continue;
       }
       for (const { field, rule } of decoded.salvaged) this.context.salvage(key, field, rule);
@@ -196,7 +206,7 @@ export class NodeStager {
   ): Promise<void> {
     const { index } = this;
     index.setOrigin(position, origin);
-    const staged = await this.stage(node, source, (id) => index.setStagedId(position, id));
+    const staged = await this.writer.write(node, source, (id) => index.setStagedId(position, id));
     if (!staged) {
       index.setOrigin(position, Origin.Quarantined);
       return;
@@ -206,48 +216,6 @@ export class NodeStager {
     else if (origin === Origin.Merged) this.tally.merged++;
     else if (origin === Origin.Payload) this.tally.payload++;
     else this.tally.live++;
-  }
-
-  private async stage(
-    node: GraphNode,
-    source: NodeSource | null,
-    assigned: (id: number) => void,
-  ): Promise<boolean> {
-    const { kept, refused } = storableProperties(node.properties);
-    const id =
-      typeof node.properties[ID_PROPERTY] === 'string' ? node.properties[ID_PROPERTY] : node.labels.join(':');
-    for (const key of refused) {
-      this.quarantine('property', `${id} ${key}`, 'the graph cannot hold its value', node.properties[key]);
-    }
-    const tell = (stagedId: number): void => {
-      assigned(stagedId);
-      source?.ids.set(node.internalId, stagedId);
-    };
-    try {
-      await this.sink.node({ labels: node.labels, properties: kept }, tell);
-      return true;
-    } catch (error) {
-      if (!(error instanceof Unwritable)) throw error;
-      return this.stageSoundPart({ ...node, properties: kept }, id, tell, error.message);
-    }
-  }
-
-  /** One label or property name that cannot be stored must not cost the whole node. */
-  private async stageSoundPart(
-    node: GraphNode,
-    id: string,
-    tell: (stagedId: number) => void,
-    problem: string,
-  ): Promise<boolean> {
-    const { labels, properties, refused } = withoutUnsoundNames(node.labels, node.properties);
-    if (labels.length === 0) {
-      this.quarantine('node', id, problem, node);
-      return false;
-    }
-    for (const { name, reason } of refused)
-      this.quarantine('property', `${id} ${name}`, reason, node.properties[name]);
-    await this.sink.node({ labels, properties }, tell);
-    return true;
   }
 
   private notePatterns(id: string, payload: Value): void {
@@ -279,7 +247,7 @@ export class NodeStager {
     const claim = { source: null, stagedId: -1 };
     this.claimed.set(key, claim);
     this.tally.other++;
-    await this.stage(node, null, (id) => (claim.stagedId = id));
+    await this.writer.write(node, null, (id) => (claim.stagedId = id));
   }
 
   private noteUnbacked(properties: ValueMap): void {
@@ -303,18 +271,9 @@ export class NodeStager {
     }
   }
 
-  private quarantine(
-    kind: 'memory' | 'node' | 'property',
-    id: string,
-    reason: string,
-    record: unknown,
-  ): void {
-    this.tally.quarantined++;
-    this.context.quarantine({ kind, id, reason, record });
-  }
-
   describe(): string {
-    const { backup, merged, payload, live, other, quarantined } = this.tally;
+    const { backup, merged, payload, live, other, deleted } = this.tally;
+    const { quarantined } = this.writer;
     const parts = [
       [live, 'from the live graph'],
       [backup, 'exactly as the backup holds them'],
@@ -325,6 +284,7 @@ export class NodeStager {
     const rest = [
       `${other} other nodes`,
       ...(quarantined > 0 ? [`${quarantined} records in quarantine`] : []),
+      ...(deleted > 0 ? [`${deleted} deleted since the collection was read`] : []),
     ];
     return `${this.memories} memories (${memories.join(', ')}); ${rest.join('; ')}`;
   }
@@ -332,23 +292,6 @@ export class NodeStager {
 
 const GONE =
   'it had a vector when the backup was taken and has none now: deleted since, or its vector was lost. To bring such memories back: --restore-unmatched';
-
-const PATTERN = 'Pattern\0';
-const MEMORY_KEY = `${MEMORY_LABEL}\0`;
-
-function patternIdentity(type: string): string {
-  return `${PATTERN}${type}`;
-}
-
-/** What makes two nodes of different sources the same node; null where nothing does. */
-function identity(node: GraphNode): string | null {
-  const { labels, properties } = node;
-  if (labels[0] === 'Pattern' && typeof properties['type'] === 'string')
-    return patternIdentity(properties['type']);
-  const id = properties[ID_PROPERTY];
-  if (typeof id !== 'string') return null;
-  return labels.includes(MEMORY_LABEL) ? `${MEMORY_KEY}${id}` : `${labels.join(':')}\0${id}`;
-}
 
 function once<T>(make: () => Promise<T>): () => Promise<T> {
   let made: Promise<T> | undefined;

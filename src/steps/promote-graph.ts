@@ -1,37 +1,168 @@
 import { ExitCode, Failure } from '../failure.js';
-import { graphFailure } from '../stores/graph/connection.js';
+import { renameKeys } from '../stores/graph/rename-keys.js';
+import { addTally, applyDelta, describeTally, emptyTally } from './apply-delta.js';
+import type { Change } from './change.js';
+import type { DeltaTally } from './delta-nodes.js';
+import { markLiveGraph } from './live-mark.js';
+import { LiveWatch } from './live-watch.js';
+import type { GraphMark } from './graph-mark.js';
 import type { Step, StepContext } from './step.js';
+import { undoneKey } from './undo.js';
+
+/** How often the live graph is read again before the swap: a service that never rests must not keep it off. */
+const ROUNDS = 3;
+/** Swaps that come to nothing because something was touched at that moment, such as the lease by its heartbeat. */
+const ATTEMPTS = 20;
 
 /**
  * Puts the staged graph in the place of the live one in one transaction, and keeps what was there. Both keys carry the
  * same hash tag, so the transaction also works in a cluster.
+ *
+ * The service may be writing. Where it was not, since the live graph was read, the server says so with the swap itself,
+ * and that is all. Where it was, the live graph is read again and what changed is brought to the staged one, a few times
+ * at most; what is written between the last look and the swap then stands in the replaced graph, which nobody writes to
+ * any more, and the step `catch-up` fetches it from there.
  */
 export const promoteGraph: Step = {
   id: 'promote-graph',
   title: 'Promote the new graph',
   writes: true,
+  store: 'graph',
   isSwap: true,
   async run(context) {
-    // Should anything happen to either graph from here on, neither is renamed.
-    await context.graph.command('watch the staged graph', 'WATCH', context.stagingKey);
-    await refuseIfWrittenTo(context);
-    const kind = await context.graph.kindOf(context.graphName);
-    const transaction = context.graph.redis.multi();
-    if (kind !== 'none') transaction.rename(context.graphName, context.replacedKey);
-    transaction.rename(context.stagingKey, context.graphName);
-    context.work.replaced = kind !== 'none';
+    const { work, graphName } = context;
+    if (work.swappedBefore) return keepEarlierSwap(context);
+    if (work.mark === null) await markLiveGraph(context);
     try {
-      await runTransaction(context, transaction);
-    } catch (error) {
-      context.work.promoted = await isSwapped(context);
-      throw error;
+      const { replaced, tally } = await new Swap(context, work.mark as GraphMark).run();
+      const written = describeTally(tally);
+      const caughtUp = written === null ? '' : `; written meanwhile and caught up: ${written}`;
+      return replaced === null
+        ? `"${graphName}" is live; there was no graph to keep${caughtUp}`
+        : `"${graphName}" is live; what it replaced is kept as "${replaced}"${caughtUp}`;
+    } finally {
+      work.watch?.close();
+      work.watch = null;
     }
-    context.work.promoted = true;
-    return kind === 'none'
-      ? `"${context.graphName}" is live; there was no graph to keep`
-      : `"${context.graphName}" is live; what it replaced is kept as "${context.replacedKey}"`;
   },
 };
+
+class Swap {
+  private tally = emptyTally();
+  private rounds = 0;
+  private isSaved = false;
+
+  constructor(
+    private readonly context: StepContext,
+    private readonly mark: GraphMark,
+  ) {}
+
+  async run(): Promise<{ replaced: string | null; tally: DeltaTally }> {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      this.context.signal.throwIfAborted();
+      const watch = await this.watch();
+      if (!watch.isArmed && this.rounds < ROUNDS) await this.catchUp(watch);
+      const replaced = await this.attempt(watch);
+      if (replaced !== undefined) return { replaced, tally: this.tally };
+    }
+    throw untimely(this.context);
+  }
+
+  /** The connection of the swap. One that broke has forgotten what it watched. */
+  private async watch(): Promise<LiveWatch> {
+    const { work } = this.context;
+    if (work.watch !== null && (await work.watch.isAlive())) return work.watch;
+    work.watch?.close();
+    work.watch = await LiveWatch.begin(this.context);
+    await work.watch.disarm();
+    return work.watch;
+  }
+
+  /** Watches first, then reads: if nothing is written from here on, the swap will say so. */
+  private async catchUp(watch: LiveWatch): Promise<void> {
+    const { context, mark } = this;
+    const { graphName, stagingKey, work } = context;
+    this.rounds++;
+    this.isSaved = false;
+    await watch.arm();
+    const kind = await context.graph.kindOf(graphName);
+    if (kind !== 'graph') {
+      if (mark.nodes.count > 0)
+        context.notice(`The live graph is gone since it was read; what was read of it is kept.`);
+      return;
+    }
+    const done = await applyDelta(context, { from: graphName, to: stagingKey, mark, swapped: false });
+    this.tally = addTally(this.tally, done);
+    if (describeTally(done) === null) return;
+    const { nodes, memories, relationships, byRelationship } = await context.graph.survey(stagingKey);
+    work.restored = { ...work.restored, nodes, memories, relationships };
+    if (work.byRelationship !== null) work.byRelationship = byRelationship;
+  }
+
+  /** @returns the key that the replaced graph is kept under, null for none; undefined where nothing was renamed */
+  private async attempt(watch: LiveWatch): Promise<string | null | undefined> {
+    const { context } = this;
+    const { graphName, stagingKey, replacedKey, work } = context;
+    const isThere = (await watch.store.kindOf(graphName)) !== 'none';
+    // A graph that comes into being at this moment must not be renamed over.
+    if (!isThere && !watch.isArmed) {
+      await watch.arm();
+      if ((await watch.store.kindOf(graphName)) !== 'none') return this.again(watch);
+    }
+    const isWatched = watch.isArmed;
+    await watch.store.command('watch the staged graph', 'WATCH', stagingKey);
+    if ((await watch.store.kindOf(stagingKey)) !== 'graph') throw stagingGone(context);
+    await this.save(watch);
+    const replaced = isThere ? replacedKey : null;
+    const swap: Change = { kind: 'graph-swap', graph: graphName, staging: stagingKey, replaced };
+    try {
+      await context.changes.make(swap, async () => {
+        await this.rename(watch, replaced);
+        return swap;
+      });
+    } catch (error) {
+      if (error instanceof Failure && error.code === 'keys-changed') return this.again(watch);
+      throw error;
+    }
+    work.replaced = isThere;
+    work.promoted = true;
+    this.mark.settled = isWatched;
+    return replaced;
+  }
+
+  /** Before the swap: whoever takes over after it finds nothing in memory. */
+  private async save({ store }: LiveWatch): Promise<void> {
+    if (this.isSaved) return;
+    const { stagingKey, checkpoints } = this.context;
+    this.mark.limit = 1 + (await store.scalar(stagingKey, 'MATCH (n) RETURN max(id(n))'));
+    await this.mark.save(checkpoints);
+    this.isSaved = true;
+  }
+
+  private async again(watch: LiveWatch): Promise<undefined> {
+    await watch.disarm();
+    return undefined;
+  }
+
+  private async rename(watch: LiveWatch, replaced: string | null): Promise<void> {
+    const { context } = this;
+    const { graphName, stagingKey, work } = context;
+    await context.changes.fence(watch.store, graphName);
+    try {
+      await renameKeys(watch.store, 'promote the staged graph', [
+        ...(replaced === null ? [] : [[graphName, replaced] as const]),
+        [stagingKey, graphName],
+      ]);
+    } catch (error) {
+      if (error instanceof Failure && error.code === 'keys-changed') throw error;
+      work.promoted = await isSwapped(context);
+      work.replaced = work.promoted && replaced !== null;
+      throw error;
+    } finally {
+      watch.spent();
+    }
+  }
+}
 
 /** Where the connection broke, the swap may have been made and only its answer lost. */
 async function isSwapped({ openGraph, stagingKey, graphName }: StepContext): Promise<boolean> {
@@ -44,37 +175,15 @@ async function isSwapped({ openGraph, stagingKey, graphName }: StepContext): Pro
   }
 }
 
-async function runTransaction(
-  context: StepContext,
-  transaction: { exec(): Promise<[Error | null, unknown][] | null> },
-): Promise<void> {
-  let replies: [Error | null, unknown][] | null;
-  try {
-    replies = await transaction.exec();
-  } catch (error) {
-    throw graphFailure('promote the staged graph', context.graph.address, error);
-  }
-  // The server gives no replies where a watched key changed: nothing was renamed.
-  if (replies === null) throw writtenTo(context, 'something in the live graph was changed');
-  const failed = replies.find(([error]) => error !== null)?.[0];
-  if (failed != null) throw graphFailure('promote the staged graph', context.graph.address, failed);
-}
-
-/** Writes that came after staging began are in the live graph only: the swap would hide them. */
-async function refuseIfWrittenTo(context: StepContext): Promise<void> {
-  const { graph, graphName, work } = context;
-  if ((await graph.kindOf(context.stagingKey)) !== 'graph') throw stagingGone(context);
-  const isGraph = (await graph.kindOf(graphName)) === 'graph';
-  const survey = isGraph ? await graph.totals(graphName) : null;
-  const now = survey === null ? 'none' : `${survey.nodes} nodes, ${survey.relationships} relationships`;
-  const points = await context.vectors.count(context.collection);
-  if (now === work.liveBefore && points === work.index?.size) return;
-  throw writtenTo(
-    context,
-    now === work.liveBefore
-      ? `the collection has ${points} points now, ${work.index?.size ?? 0} were read`
-      : `the live graph was "${work.liveBefore ?? 'none'}" when staging began and is "${now}" now`,
-  );
+/**
+ * A run that was killed between the swap and its note in the journal: the new graph is live already, and what it replaced
+ * must not be renamed over. What was staged once more is let go of.
+ */
+async function keepEarlierSwap({ graph, stagingKey, graphName, work }: StepContext): Promise<string> {
+  // What it replaced was fetched before it was read; its own mark is another one.
+  if (work.mark !== null) work.mark.settled = true;
+  await graph.command('remove the staging graph', 'DEL', stagingKey);
+  return `"${graphName}" was live already: the run had been stopped right after the swap`;
 }
 
 function stagingGone({ stagingKey }: StepContext): Failure {
@@ -88,25 +197,32 @@ function stagingGone({ stagingKey }: StepContext): Failure {
   });
 }
 
-function writtenTo({ graphName }: StepContext, what: string): Failure {
+function untimely({ graphName }: StepContext): Failure {
   return new Failure({
     operation: 'promote the staged graph',
     subject: graphName,
-    reason: `the service wrote during the run: ${what}`,
-    hint: 'Keep the service from writing for the time of the recovery (stop it, or its workers), then run the command again.',
+    reason: `in ${ATTEMPTS} attempts something was touched at the very moment of the swap`,
+    hint: 'Nothing was renamed. See what creates or deletes the graph all the time, then run the command again.',
     exitCode: ExitCode.failed,
-    code: 'written-during-run',
+    code: 'keys-changed',
   });
 }
 
 /**
- * Undoes the promotion: the replaced graph is live again, the new one goes back under its staging key.
- * Used where the recount after the swap finds something else than was validated.
+ * Undoes the promotion: the replaced graph is live again. The new one goes back under its staging key where it is empty;
+ * else it is kept, because the service may have written to it.
+ *
+ * @returns the key that it is kept under; null for none
  */
-export async function demoteGraph(context: StepContext): Promise<void> {
-  const transaction = context.graph.redis.multi();
-  transaction.rename(context.graphName, context.stagingKey);
-  if (context.work.replaced) transaction.rename(context.replacedKey, context.graphName);
-  await runTransaction(context, transaction);
-  context.work.promoted = false;
+export async function demoteGraph(context: StepContext): Promise<string | null> {
+  const { graph, graphName, stagingKey, replacedKey, work } = context;
+  const run = stagingKey.slice(stagingKey.lastIndexOf(':') + 1);
+  const { nodes } = await graph.totals(graphName);
+  const kept = nodes === 0 ? null : undoneKey(graphName, run);
+  await renameKeys(graph, 'put the replaced graph back', [
+    [graphName, kept ?? stagingKey],
+    ...(work.replaced ? [[replacedKey, graphName] as const] : []),
+  ]);
+  work.promoted = false;
+  return kept;
 }

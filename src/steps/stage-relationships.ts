@@ -20,6 +20,7 @@ export const stageRelationships: Step = {
   id: 'stage-relationships',
   title: 'Stage relationships',
   writes: false,
+  store: 'graph',
   async run(context) {
     const { sink, index } = context.work;
     if (sink === null || index === null) throw new Error('nodes must be staged before relationships');
@@ -28,6 +29,9 @@ export const stageRelationships: Step = {
     await stager.takeHints();
     await sink.flush();
     context.work.restored.relationships = sink.written.relationships;
+    context.work.byRelationship = Object.fromEntries(
+      [...sink.digests].map(([type, { count }]) => [type, count]),
+    );
     return stager.describe();
   },
 };

@@ -9,6 +9,8 @@ export interface UiState {
   refused: string | null;
   /** What is typed so far into the confirmation. */
   typed: string;
+  /** How often the person leafed on in what does not fit the screen. */
+  page: number;
   /** How often Ctrl-C was pressed. */
   interrupts: number;
 }
@@ -25,18 +27,30 @@ export interface UiModel {
 export function emptyModel(): UiModel {
   return {
     view: emptyView(),
-    ui: { cursor: null, refused: null, typed: '', interrupts: 0 },
+    ui: { cursor: null, refused: null, typed: '', page: 0, interrupts: 0 },
     log: [],
     ended: false,
   };
 }
 
-export type ScreenName = 'assess' | 'plan' | 'confirm' | 'execute' | 'validate' | 'report';
+export type ScreenName =
+  | 'assess'
+  | 'plan'
+  | 'confirm'
+  | 'execute'
+  | 'validate'
+  /** The validation, when it asks whether to mend what failed. */
+  | 'offer'
+  /** The validation, while what failed is mended. */
+  | 'mending'
+  | 'report';
 
 /** The screen that a run is on. */
 export function screenOf(view: RunView): ScreenName {
   if (view.summary !== null) return 'report';
   if (view.phase === null || view.phase === 'assess') return 'assess';
+  if (view.phase === 'validate' && view.mend !== null)
+    return view.mend.state === 'offered' ? 'offer' : 'mending';
   if (view.phase !== 'plan') return view.phase;
   if (view.confirm !== null) return view.confirm.accepted ? 'execute' : 'confirm';
   return view.options.length === 0 ? 'assess' : 'plan';

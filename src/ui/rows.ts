@@ -50,6 +50,23 @@ export function clipRows(rows: readonly Row[], budget: number): Row[] {
   return [...rows.slice(0, budget - 1), hidden(rows.length - budget + 1)];
 }
 
+/**
+ * At most `budget` rows of a text through which the person leafs, from page 0; the last row says that there is more, and
+ * which key shows it. Begins again after the last page.
+ */
+export function pageRows(rows: readonly Row[], budget: number, page: number): Row[] {
+  if (rows.length <= budget || budget < 2) return clipRows(rows, budget);
+  const from = (page % pagesOf(rows, budget)) * (budget - 1);
+  const shown = rows.slice(from, from + budget - 1);
+  const left = rows.length - from - shown.length;
+  return [...shown, [span(left > 0 ? `   … ${left} more: Tab` : '   … from the top: Tab', 'quiet')]];
+}
+
+/** How many pages {@link pageRows} makes of the rows. */
+export function pagesOf(rows: readonly Row[], budget: number): number {
+  return rows.length <= budget ? 1 : Math.ceil(rows.length / Math.max(1, budget - 1));
+}
+
 /** At most `budget` rows around the chosen one; where some are hidden at an end, a row there says how many. */
 export function windowRows(rows: readonly Row[], chosen: number, budget: number): Row[] {
   if (rows.length <= budget) return [...rows];

@@ -63,6 +63,8 @@ const LOGGED: ReadonlySet<TimedEvent['type']> = new Set([
   'finding',
   'assessment',
   'confirm.accepted',
+  'fix.started',
+  'resumed',
   'step.finished',
   'notice',
   'check',

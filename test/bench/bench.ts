@@ -1,13 +1,21 @@
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
+import { benchDrift } from './drift.js';
 import { benchRebuildGraph } from './rebuild-graph.js';
+import { benchRepair } from './repair.js';
+import { benchRestore } from './restore.js';
+import { benchReembed } from './reembed.js';
 import type { BenchRow } from './row.js';
 
 const BENCHES: Record<
   string,
   (options: { memories: number[]; dim: number; rounds: number }) => Promise<BenchRow[]>
 > = {
+  drift: benchDrift,
   'rebuild-graph': benchRebuildGraph,
+  reembed: benchReembed,
+  repair: benchRepair,
+  restore: benchRestore,
 };
 
 const { values, positionals } = parseArgs({

@@ -1,5 +1,3 @@
-import { spawn } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
 import { join } from 'node:path';
 import { createGunzip } from 'node:zlib';
@@ -9,10 +7,9 @@ import { asNode, asRelationship, readBackupFile } from '../../src/backup/graph-f
 import { fill } from '../../src/sandbox/fill.js';
 import { toCypherLiteral } from '../../src/stores/graph/cypher.js';
 import { startEngines, type TestEngines } from '../support/engines.js';
+import { benchRounds, GRAPH, runLifeboat, say, settleAof, TIMESTAMP, type Measured } from './measure.js';
 import type { BenchRow } from './row.js';
 
-const TIMESTAMP = '20261101_030000';
-const GRAPH = 'memories';
 const FLOOR_GRAPH = 'floor';
 
 /** Rebuilding a lost graph: the whole command against the engines' own speed, turn by turn on the same data. */
@@ -41,20 +38,13 @@ async function benchSize(memories: number, dim: number, rounds: number): Promise
       stores,
     );
     const writes = await prepareWrites(filled.files?.graph ?? '');
-    const floors: number[] = [];
-    const runs: { seconds: number; peakRssMb: number }[] = [];
-    for (let round = 0; round < rounds; round++) {
-      floors.push(await floor(engines, writes));
-      runs.push(await lifeboat(engines, backupDir));
-      say(
-        `round ${round + 1}: floor ${floors[round]?.toFixed(2) ?? ''} s, lifeboat ${runs[round]?.seconds.toFixed(2) ?? ''} s`,
-      );
-    }
-    const floorSeconds = median(floors);
-    const seconds = median(runs.map((run) => run.seconds));
-    const ratio = median(runs.map((run, i) => run.seconds / (floors[i] ?? 1)));
-    const peakRssMb = Math.max(...runs.map((run) => run.peakRssMb));
-    return { name: 'rebuild-graph', memories, dim, floorSeconds, seconds, ratio, peakRssMb };
+    const row = { name: 'rebuild-graph', memories, dim };
+    return await benchRounds(
+      row,
+      rounds,
+      () => floor(engines, writes),
+      () => lifeboat(engines, backupDir),
+    );
   } finally {
     await engines.stop();
   }
@@ -141,7 +131,7 @@ async function floor(engines: TestEngines, writes: Writes): Promise<number> {
   return seconds;
 }
 
-async function readAllPayloads(url: string): Promise<void> {
+export async function readAllPayloads(url: string): Promise<void> {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   let offset: unknown = null;
   do {
@@ -173,65 +163,10 @@ function post(agent: Agent, url: string, body: unknown): Promise<string> {
   });
 }
 
-/** Each turn starts with an append-only file as small as the last one's. */
-async function settleAof(redis: Redis): Promise<void> {
-  await redis.call('BGREWRITEAOF');
-  let info: string;
-  do info = await redis.info('persistence');
-  while (/aof_rewrite_(in_progress|scheduled):1/.test(info));
-}
-
-/** The whole command as a user runs it: start of the process to its exit. */
-async function lifeboat(
-  engines: TestEngines,
-  backupDir: string,
-): Promise<{ seconds: number; peakRssMb: number }> {
+async function lifeboat(engines: TestEngines, backupDir: string): Promise<Measured> {
   const redis = new Redis({ ...engines.graph });
   await redis.call('GRAPH.DELETE', GRAPH).catch(() => undefined);
   await settleAof(redis);
   redis.disconnect();
-  const env = {
-    ...process.env,
-    ...engines.env,
-    AUTOMEM_BACKUP_DIR: backupDir,
-    LIFEBOAT_STATE: join(engines.folder, 'state'),
-  };
-  const cli = join(import.meta.dirname, '../../dist/cli.js');
-  const started = performance.now();
-  const child = spawn(process.execPath, [cli, 'recover', '--confirm', GRAPH, '--json'], {
-    env,
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  let out = '';
-  child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
-  const peak = watchPeakRss(child.pid ?? 0);
-  const code = await new Promise((resolve) => child.on('close', resolve));
-  const seconds = (performance.now() - started) / 1000;
-  if (code !== 0) throw new Error(`lifeboat ended with ${String(code)}: ${out.slice(-2_000)}`);
-  return { seconds, peakRssMb: (await peak) / 1024 };
-}
-
-/** The kernel's own high-water mark, read until the process is gone; in kB. */
-async function watchPeakRss(pid: number): Promise<number> {
-  let peak = 0;
-  for (;;) {
-    try {
-      const status = await readFile(`/proc/${pid}/status`, 'utf8');
-      const high = Number(/VmHWM:\s+(\d+)/.exec(status)?.[1]);
-      if (Number.isNaN(high)) return peak;
-      peak = high;
-    } catch {
-      return peak;
-    }
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
-
-function median(numbers: number[]): number {
-  const sorted = [...numbers].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? 0;
-}
-
-function say(text: string): void {
-  process.stderr.write(`${text}\n`);
+  return runLifeboat(engines, backupDir);
 }

@@ -79,7 +79,7 @@ describe('a signal', () => {
       'SIGTERM',
       (work) => vectors.when(/"with_vector":false[^]*filter|points\/scroll/, work, 1),
     ],
-    ['SIGINT while nodes are staged', 'SIGINT', (work) => graph.when(/GRAPH\.BULK/i, work)],
+    ['SIGINT while nodes are staged', 'SIGINT', (work) => graph.when(/GRAPH\.BULK[^]*BEGIN/i, work)],
     [
       'SIGTERM while the candidate is validated',
       'SIGTERM',
@@ -111,7 +111,7 @@ describe('a signal', () => {
     async (phase) => {
       const started: { process?: Process } = {};
       let signalled = 0;
-      graph.when(phase === 'assess' ? /graph\.list/i : /GRAPH\.BULK/i, () => {
+      graph.when(phase === 'assess' ? /graph\.list/i : /GRAPH\.BULK[^]*BEGIN/i, () => {
         graph.freeze();
         for (const delay of [50, 150]) {
           setTimeout(() => {

@@ -205,7 +205,7 @@ describe('a store that goes away', () => {
 
   it('FalkorDB, in the middle of staging: crash, restart, same graph, and the next run works', async () => {
     graph.when(
-      /GRAPH\.BULK/i,
+      /GRAPH\.BULK[^]*BEGIN/i,
       async () => {
         await lab.engines.servers.graph.kill();
       },
@@ -219,7 +219,8 @@ describe('a store that goes away', () => {
     await lab.engines.restartGraph();
     await sleep(300);
     await expectUntouched();
-    expect((await lab.recover()).summary).toMatchObject({ outcome: 'recovered' });
+    // The lease came back with the server, and its holder is this process, which lives on: in a test only.
+    expect((await lab.recover(['--take-over'])).summary).toMatchObject({ outcome: 'recovered' });
   });
 
   it('FalkorDB, after part of the staging was written: the next assessment names what is left', async () => {
@@ -251,12 +252,7 @@ describe('a store that goes away', () => {
       return undefined;
     });
     const run = await recover();
-    expectFailed(
-      run,
-      3,
-      expect.stringMatching(/refused|connection-lost/),
-      /new graph is live.*lifeboat validate/,
-    );
+    expectFailed(run, 3, expect.stringMatching(/refused|connection-lost/), /new graph is live.*runs resume/);
     expect(run.summary.restored.memories).toBeGreaterThan(100);
     expect((await lab.run(['validate', '--json'])).exitCode).toBe(0);
   });
@@ -276,44 +272,48 @@ describe('a store that goes away', () => {
 });
 
 describe('a service that goes on writing', () => {
-  const writes: [string, () => Promise<unknown>, RegExp][] = [
-    ['adds a node', () => lab.query("CREATE (:Memory {id: 'new', content: 'x'})"), /wrote during the run/],
+  const writes: [string, () => Promise<unknown>, () => Promise<unknown>][] = [
+    [
+      'adds a node',
+      () => lab.query("CREATE (:Memory {id: 'new', content: 'x'})"),
+      () => lab.value("MATCH (m:Memory {id: 'new', content: 'x'}) RETURN count(m)"),
+    ],
     [
       'changes one property',
-      () => lab.query("MATCH (e:Entity) SET e.name = 'changed'"),
-      /wrote during the run/,
+      () => lab.query("MATCH (e:Entity) WITH e LIMIT 1 SET e.name = 'changed'"),
+      () => lab.value("MATCH (e:Entity {name: 'changed'}) RETURN count(e)"),
     ],
     [
-      'deletes a relationship and makes another',
-      () => lab.query('MATCH (e:Entity) WITH e LIMIT 2 MERGE (e)-[:SELF]->(e)'),
-      /wrote during the run/,
+      'makes a relationship',
+      () => lab.query('MATCH (e:Entity) WITH e LIMIT 1 MERGE (e)-[:SELF]->(e)'),
+      () => lab.value('MATCH (e)-[r:SELF]->(e) RETURN count(r)'),
     ],
-    ['adds a point', () => lab.upsert([{ id: NEW, payload: payloadOf('x') }]), /wrote during the run/],
+    [
+      'adds a point',
+      () => lab.upsert([{ id: NEW, payload: payloadOf('x') }]),
+      () => lab.value(`MATCH (m:Memory {id: '${NEW}'}) RETURN count(m)`),
+    ],
   ];
 
-  it.each(writes)(
-    '%s before the swap: the run stops, and what was written stays',
-    async (_, write, message) => {
-      graph.when(/:lifeboat:[^]*max\(id|max\(id[^]*:lifeboat:|GRAPH\.RO_QUERY[^]*:lifeboat:/i, write);
-      const run = await recover();
-      expectFailed(run, 1, 'written-during-run', /Keep the service from writing/);
-      expect(run.summary.failure?.message).toMatch(message);
-      expect(await lab.leftovers()).toEqual([]);
-      const after = await lab.recover();
-      expect(after.summary.restored.memories).toBeGreaterThan(100);
-    },
-  );
+  it.each(writes)('%s before the swap: it is in the new graph', async (_, write, count) => {
+    graph.when(/:lifeboat:[^]*max\(id|max\(id[^]*:lifeboat:|GRAPH\.RO_QUERY[^]*:lifeboat:/i, write);
+    const run = await recover();
+    expect(run.summary.failure).toBeUndefined();
+    expect(await count()).toBe(1);
+    expect(await lab.value('MATCH (m:Memory) RETURN count(m) > 100')).toBe('true');
+  });
 
   it('changes a property between the last look and the swap', async () => {
     graph.when(/multi[^]*rename/i, () => lab.query("MATCH (e:Entity) SET e.name = 'at the last moment'"));
-    expectFailed(await recover(), 1, 'written-during-run', /Keep the service from writing/);
-    expect(await lab.leftovers()).toEqual([]);
-    expect(await lab.value("MATCH (e:Entity {name: 'at the last moment'}) RETURN count(e) > 0")).toBe('true');
+    const run = await recover();
+    expect(run.summary.failure).toBeUndefined();
+    expect(await lab.value("MATCH (e:Entity) WHERE e.name <> 'at the last moment' RETURN count(e)")).toBe(0);
   });
 
   it('or some program deletes the staged graph: the live one stays', async () => {
     graph.when(/watch[^]*:lifeboat:/i, async () => {
-      const staged = (await lab.leftovers()).find((key) => key.includes(':lifeboat:')) ?? '';
+      const staged =
+        (await lab.leftovers()).find((key) => key.includes(':lifeboat:') && !key.includes('lease')) ?? '';
       await lab.redis('DEL', staged);
     });
     expectFailed(await recover(), 1, 'staging-gone', /evicts/);
@@ -325,18 +325,28 @@ describe('a service that goes on writing', () => {
     graph.when(/GRAPH\.RO_QUERY[^]*:lifeboat:/i, () =>
       lab.query("CREATE (:Memory {id: 'first', content: 'x'})"),
     );
-    expectFailed(await recover(), 1, 'written-during-run', /Keep the service from writing/);
-    expect(await lab.leftovers()).toEqual([]);
-    expect(await lab.value('MATCH (n) RETURN count(n)')).toBe(1);
+    const run = await recover();
+    expect(run.summary.failure).toBeUndefined();
+    expect(await lab.value("MATCH (m {id: 'first'}) RETURN count(m)")).toBe(1);
+    expect(await lab.value('MATCH (m:Memory) RETURN count(m) > 100')).toBe('true');
   });
 
-  it('writes to the new graph before it is counted again: the old one goes back', async () => {
+  it('writes to the new graph before it is counted again: both are kept', async () => {
     graph.when(/rename[^]*exec/i, () => {
       graph.when(/GRAPH\.RO_QUERY/i, () => lab.query("CREATE (:Memory {id: 'late', content: 'x'})"));
       return undefined;
     });
     const run = await recover();
-    expectFailed(run, 1, 'promoted-differs', /put back/);
+    expect(run.summary.failure).toBeUndefined();
+    expect(await lab.value("MATCH (m {id: 'late'}) RETURN count(m)")).toBe(1);
+  });
+
+  it('finds the new graph empty when it is counted again: the old one goes back', async () => {
+    graph.when(/rename[^]*exec/i, () => {
+      graph.when(/GRAPH\.RO_QUERY/i, () => lab.query('MATCH (n) DETACH DELETE n'));
+      return undefined;
+    });
+    expectFailed(await recover(), 1, 'promoted-differs', /put back/);
     await expectUntouched();
   });
 });
@@ -350,7 +360,7 @@ describe('Ctrl-C', () => {
     });
     expect(run.summary).toMatchObject({ outcome: 'interrupted', exitCode: 130 });
     const steps = run.events.flatMap((event) => (event.type === 'step.finished' ? [event.step] : []));
-    expect(steps).toEqual(['prove-source', 'stage-nodes']);
+    expect(steps).toEqual(['watch-writers', 'prove-source', 'stage-nodes']);
     await expectUntouched();
   });
 
@@ -371,7 +381,7 @@ describe('Ctrl-C', () => {
   );
 
   it('twice, while a store is silent: does not wait for its timeout', async () => {
-    graph.when(/GRAPH\.BULK/i, () => {
+    graph.when(/GRAPH\.BULK[^]*BEGIN/i, () => {
       graph.freeze();
       return undefined;
     });

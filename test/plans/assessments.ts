@@ -33,6 +33,7 @@ export function assessmentOf(situation: Situation = {}): Assessment {
     takenAt: '2026-11-21T12:00:00.000Z',
     seconds: 1,
     findings: [],
+    drift: null,
     graph: {
       state: graph,
       name: 'memories',
@@ -76,6 +77,7 @@ export function assessmentOf(situation: Situation = {}): Assessment {
       source: './backups',
       pairs: newest === null ? [] : [newest],
       newest,
+      newestVectors: newest?.vectors == null ? null : newest,
     },
   };
 }

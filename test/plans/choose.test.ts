@@ -6,6 +6,8 @@ import type { MeasuredRates } from '../../src/plans/estimate.js';
 import { loadPlans } from '../../src/plans/load.js';
 import type { Plan } from '../../src/plans/schema.js';
 import type { PlanOption } from '../../src/plans/types.js';
+import type { Assessment } from '../../src/assess/types.js';
+import { DRIFT_CLASSES, type DriftClass } from '../../src/drift/types.js';
 import { STEPS } from '../../src/steps/registry.js';
 import { assessmentOf, PAIR, STATES, type Situation } from './assessments.js';
 
@@ -24,12 +26,21 @@ function option(situation: Situation, name: string, rates = RATES): PlanOption {
   return found;
 }
 
-/** Graph, vectors: the plan that is recommended. Everything else: none of the built-in plans. */
+/** Graph, vectors: the plan that is recommended, with a backup only where it says so. Everything else: none of them. */
 const RECOMMENDED: Record<string, string> = {
   'intact intact': 'healthy',
   'degraded intact': 'rebuild-graph',
   'empty intact': 'rebuild-graph',
   'lost intact': 'rebuild-graph',
+  'intact degraded': 'reembed-vectors',
+  'intact empty': 'reembed-vectors',
+  'intact lost': 'reembed-vectors',
+  'empty degraded backup': 'restore-backup',
+  'empty empty backup': 'restore-backup',
+  'empty lost backup': 'restore-backup',
+  'lost degraded backup': 'restore-backup',
+  'lost empty backup': 'restore-backup',
+  'lost lost backup': 'restore-backup',
 };
 
 const MATRIX = STATES.flatMap((graph) =>
@@ -41,7 +52,9 @@ describe('rankPlans', () => {
     'recommends the right plan: graph $graph, vectors $vectors, backup $backup',
     (situation) => {
       const { options, recommended } = rank(situation);
-      expect(recommended).toBe(RECOMMENDED[`${situation.graph} ${situation.vectors}`] ?? null);
+      const stores = `${situation.graph} ${situation.vectors}`;
+      const wanted = RECOMMENDED[stores] ?? (situation.backup ? RECOMMENDED[`${stores} backup`] : undefined);
+      expect(recommended).toBe(wanted ?? null);
       expect(options.map(({ name }) => name).sort()).toEqual(plans.map(({ name }) => name).sort());
       expect(options.filter(({ applies }) => applies).map(({ name }) => name)).toEqual(
         recommended === null ? [] : [recommended],
@@ -95,8 +108,8 @@ describe('rankPlans', () => {
   it('puts names into the texts and titles to the steps', () => {
     const { changes, steps, destructive, guidance } = option({}, 'rebuild-graph');
     expect(changes).toEqual(['graph memories (replaced in one swap; what was there is kept for rollback)']);
-    expect(steps[0]).toEqual({ id: 'prove-source', title: 'Prove the source' });
-    expect(steps[1]).toEqual({ id: 'stage-nodes', title: 'stage-nodes' });
+    expect(steps[0]).toEqual({ id: 'watch-writers', title: 'watch-writers' });
+    expect(steps[1]).toEqual({ id: 'prove-source', title: 'Prove the source' });
     expect(destructive).toBe(true);
     expect(guidance).not.toBe('');
   });
@@ -113,7 +126,8 @@ describe('rankPlans', () => {
   });
 
   it('holds a requirement of a backup against what there is', () => {
-    const plan: Plan = { ...(plans[1] as Plan), needs: ['usable-backup'] };
+    const rebuild = plans.find(({ name }) => name === 'rebuild-graph') as Plan;
+    const plan: Plan = { ...rebuild, needs: ['usable-backup'] };
     const reason = (backup: boolean) =>
       rankPlans([plan], assessmentOf({ backup }), RATES, new Map()).options[0]?.reason;
     expect(reason(false)).toBe('there is no usable backup');
@@ -129,8 +143,48 @@ describe('rankPlans', () => {
     ]) {
       const { options, recommended } = rankPlans(list, assessmentOf(), RATES, new Map());
       expect(recommended).toBe('better');
-      expect(options.map(({ name }) => name)).toEqual(['better', 'rebuild-graph', 'healthy']);
+      expect(options.map(({ name }) => name).slice(0, 3)).toEqual(['better', 'rebuild-graph', 'healthy']);
     }
+  });
+
+  const drifted = (percent: number, placeholders = 0): Assessment => ({
+    ...assessmentOf({ graph: 'intact' }),
+    drift: {
+      takenAt: '2026-11-21T12:00:00.000Z',
+      depth: 'content',
+      memories: 1000,
+      points: 1000,
+      eligible: 1000,
+      counts: {
+        ...(Object.fromEntries(DRIFT_CLASSES.map((name) => [name, 0])) as Record<DriftClass, number>),
+        'placeholder-vector': placeholders,
+      },
+      percent,
+      automem: { memories: 1000, points: 1000, percent: 0 },
+      staleFields: {},
+      examples: {},
+      seconds: 1,
+    },
+  });
+
+  it.each([
+    [0, 0, 'healthy'],
+    [0.1, 0, 'sync-drift'],
+    [40, 0, 'sync-drift'],
+    [0, 1, 'sync-drift'],
+  ])('with %s %% of drift and %s placeholders in two intact stores recommends %s', (percent, made, name) => {
+    expect(rankPlans(plans, drifted(percent, made), RATES, new Map()).recommended).toBe(name);
+  });
+
+  it('never recommends what a person must ask for, and offers it', () => {
+    const { options, recommended } = rank({ graph: 'lost', vectors: 'lost', backup: false });
+    expect(recommended).toBeNull();
+    expect(options.filter(({ onRequest }) => onRequest === true).map(({ name }) => name)).toEqual([
+      'restore-volume',
+      'fresh-start',
+    ]);
+    const intact = rank({ graph: 'intact' }).options.find(({ name }) => name === 'fresh-start');
+    expect(intact).toMatchObject({ applies: false, reason: 'not needed: the graph is intact' });
   });
 
   it('applies a plan when any one of its conditions holds', () => {

@@ -60,17 +60,21 @@ describe('the built-in plans', () => {
     const plans = await loadPlans([BUILT_IN], KNOWN);
     expect(plans.map(({ name, rank }) => [name, rank])).toEqual([
       ['healthy', 0],
+      ['sync-drift', 10],
       ['rebuild-graph', 20],
+      ['reembed-vectors', 20],
+      ['restore-backup', 30],
+      ['restore-graph', 31],
+      ['restore-vectors', 32],
+      ['restore-volume', 40],
+      ['fresh-start', 90],
     ]);
-    expect(plans.map(({ destructive, steps }) => [destructive, steps.length > 0])).toEqual([
-      [false, false],
-      [true, true],
-    ]);
+    expect(plans.filter(({ steps }) => steps.length === 0).map(({ name }) => name)).toEqual(['healthy']);
   });
 
-  it('change a store only where they say that they are destructive', async () => {
-    for (const { destructive, changes } of await loadPlans([BUILT_IN], KNOWN)) {
-      expect(destructive).toBe(changes.length > 0);
+  it('change a store only where they say that they are destructive, but for a repair, which adds and keeps copies', async () => {
+    for (const { name, destructive, changes } of await loadPlans([BUILT_IN], KNOWN)) {
+      expect(changes.length > 0).toBe(destructive || name === 'sync-drift');
     }
   });
 });
@@ -183,11 +187,11 @@ describe('loadPlans', () => {
       'healthy.yaml.bak': 'not: a plan',
     });
     const plans = await loadPlans([BUILT_IN, team], KNOWN);
-    expect(plans.map(({ name, title }) => [name, title])).toEqual([
-      ['own-plan', 'Our plan'],
-      ['rebuild-graph', expect.any(String)],
-      ['healthy', 'Look again'],
-    ]);
+    const titles = new Map(plans.map(({ name, title }) => [name, title]));
+    expect(titles.get('own-plan')).toBe('Our plan');
+    expect(titles.get('healthy')).toBe('Look again');
+    expect(titles.size).toBe(10);
+    expect(plans.map(({ rank }) => rank)).toEqual(plans.map(({ rank }) => rank).sort((a, b) => a - b));
   });
 
   it('refuses two plans of one name in one folder', async () => {

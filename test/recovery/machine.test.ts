@@ -8,6 +8,7 @@ import {
   recoveryMachine,
   type RunContext,
   type RunMachineEvent,
+  type RunInput,
   type RunRequest,
 } from '../../src/recovery/machine.js';
 import { assessmentOf } from '../plans/assessments.js';
@@ -81,6 +82,7 @@ function start({
       execute: fromPromise(async ({ input }) => {
         expect(input.assessment).toBe(ASSESSMENT);
         await act('execute', ` ${input.plan.name}`);
+        return null;
       }),
       validate: fromPromise(
         async ({ input }) => (await act('validate', input.executed ? ' after' : ''), CHECKS),
@@ -99,13 +101,15 @@ function start({
       announceStop: say('stopping'),
     },
   });
-  const input: RunRequest = {
+  const input: RunInput = {
     plan: null,
     dryRun: false,
     interactive: false,
     confirm: null,
     confirmName: 'memories',
     goal: 'recover',
+    fix: false,
+    resume: null,
     ...request,
   };
   const actor = createActor(machine, { input });
@@ -464,7 +468,16 @@ describe('a failure', () => {
 
   it('of a run whose actors nobody provided says which', async () => {
     const actor = createActor(recoveryMachine, {
-      input: { plan: null, dryRun: false, interactive: false, confirm: null, confirmName: 'x', goal: 'plan' },
+      input: {
+        plan: null,
+        dryRun: false,
+        interactive: false,
+        confirm: null,
+        confirmName: 'x',
+        goal: 'plan',
+        fix: false,
+        resume: null,
+      },
     });
     actor.start();
     const { context } = await waitFor(actor, ({ status }) => status === 'done');

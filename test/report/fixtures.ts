@@ -17,6 +17,16 @@ export const EQUAL: ComparisonResult = {
   differences: 0,
   nodes: { before: 2071, after: 2071, missing: 0, extra: 0, changed: 0 },
   relationships: { before: 6427, after: 6427, missing: 0, extra: 0 },
+  points: {
+    before: 2000,
+    after: 2000,
+    missing: 0,
+    extra: 0,
+    payloadChanged: 0,
+    payloadCompleted: 0,
+    vectorChanged: 0,
+  },
+  settings: 0,
   examples: [],
 };
 
@@ -65,7 +75,9 @@ export const ASSESSMENT: Assessment = {
     source: 's3://backups/automem',
     pairs: [],
     newest: null,
+    newestVectors: null,
   },
+  drift: null,
   findings: [],
   seconds: 0.8,
 };
@@ -79,6 +91,7 @@ const NEWEST = {
 } as const;
 ASSESSMENT.backups.pairs.push(NEWEST);
 ASSESSMENT.backups.newest = NEWEST;
+ASSESSMENT.backups.newestVectors = NEWEST;
 
 const STEPS = [
   { id: 'check-room', title: 'Check that the graph server has room for a second copy' },
@@ -143,6 +156,67 @@ export const OPTIONS: PlanOption[] = [
   }),
 ];
 
+const WHAT_THE_PERSON_DOES = [
+  'Lifeboat cannot reach the volumes of your provider, so this part is yours. Lifeboat waits meanwhile.',
+  '1. Stop the memory service, so that nothing writes while the volume is old.',
+  '2. In the console of the provider, restore the newest snapshot of the graph volume from before the damage.',
+  '3. Start the graph server again, with the same name and port. Lifeboat sees by itself when the graph is back.',
+].join('\n');
+
+/** All the plans there are, as ranked for two stores that drifted apart; the recommended one is not the first. */
+export const NINE_PLANS: PlanOption[] = [
+  option('healthy', 'Nothing to recover', {
+    reason: 'not needed: 3.2% of the memories differ',
+  }),
+  option('rebuild-graph', 'Rebuild the graph from Qdrant payloads', {
+    onRequest: true,
+    reason: 'not needed: the graph is intact',
+    loses: [
+      'relationships made after the backup of 2026-11-20 23:00:00 UTC, but those that payloads hint at',
+    ],
+    changes: ['graph memories (replaced in one swap; what was there is kept for rollback)'],
+    steps: STEPS,
+    guidance: 'Qdrant is only read. The new graph is built beside the live one.',
+    destructive: true,
+  }),
+  option('reembed-vectors', 'Embed the memories of the graph anew', {
+    onRequest: true,
+    reason: 'not needed: the vectors are intact',
+    guidance: 'Costs one call of the provider for each hundred memories.',
+  }),
+  option('restore-backup', 'Restore both stores from one backup', {
+    reason: 'not needed: the graph is intact',
+  }),
+  option('restore-vectors', 'Restore the vectors from a backup', {
+    reason: 'not needed: the vectors are intact',
+  }),
+  option('restore-graph', 'Restore the graph from a backup', { reason: 'not needed: the graph is intact' }),
+  option('sync-drift', 'Copy what differs, in both directions', {
+    applies: true,
+    reason: 'the graph is intact, the vectors are intact, 3.2% of the memories differ',
+    estimateSeconds: 74,
+    loses: [],
+    changes: ['graph memories (missing memories added)', 'collection memories (missing points added)'],
+    steps: STEPS.slice(0, 3),
+    guidance:
+      'Nothing is deleted. What only Qdrant has comes back to the graph from its payload, without the relationships that only the graph knew. What only the graph has is embedded, and costs calls of the provider. The service may stay up.',
+    destructive: true,
+  }),
+  option('restore-volume', 'Restore a volume snapshot at the hosting provider', {
+    onRequest: true,
+    reason: 'a person must do a part of it',
+    steps: [
+      { id: 'wait-volume', title: 'Wait until the graph is back' },
+      { id: 'read-vectors', title: 'Read every point from the collection' },
+    ],
+    guidance: WHAT_THE_PERSON_DOES,
+    destructive: true,
+  }),
+  option('fresh-start', 'Begin with empty stores', {
+    reason: 'There is something to restore from: 10,000 vectors and 1 backup.',
+  }),
+];
+
 const CHECKS: CheckResult[] = [
   {
     step: 1,
@@ -195,6 +269,7 @@ export function checks(failed: number[] = []): CheckResult[] {
           status: 'fail',
           actual: '9,998',
           fix: 'lifeboat recover rebuild-graph',
+          mend: check.step === 2 ? 'sync-drift' : 'relationships-from-backup',
         }
       : check,
   );
@@ -231,12 +306,16 @@ export function summary(rest: Partial<Summary> = {}): Summary {
       evidence: '/var/lib/lifeboat/runs/run-7f3a/evidence.json',
     },
     losses: [],
+    resumable: false,
+    kept: [],
+    embedded: null,
+    drift: null,
     ...rest,
   };
 }
 
 /** What a run says up to its plans. */
-export function opening(): TimedEvent[] {
+export function opening(options = OPTIONS, recommended = 'rebuild-graph'): TimedEvent[] {
   return [
     at(0, {
       type: 'run.started',
@@ -269,7 +348,7 @@ export function opening(): TimedEvent[] {
     at(1, { type: 'assessment', assessment: ASSESSMENT }),
     at(1, { type: 'phase.finished', phase: 'assess', seconds: 1 }),
     at(1, { type: 'phase.started', phase: 'plan' }),
-    at(1, { type: 'plans', options: OPTIONS, recommended: 'rebuild-graph' }),
+    at(1, { type: 'plans', options, recommended }),
   ];
 }
 

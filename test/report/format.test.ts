@@ -6,6 +6,7 @@ import {
   formatCount,
   formatDuration,
   formatNumberOf,
+  formatPercent,
   formatRate,
   percentOf,
   secondsBetween,
@@ -81,6 +82,11 @@ describe('numbers', () => {
       100,
     ]);
     expect(secondsBetween('2026-11-21T03:00:00Z', '2026-11-21T04:00:00Z')).toBe(3600);
+  });
+
+  it('shares: only nothing is 0%, and only all of it is 100%', () => {
+    const said = [0, 0.04, 0.1, 3.24, 60, 99.94, 100].map(formatPercent);
+    expect(said).toEqual(['0%', '<0.1%', '0.1%', '3.2%', '60%', '>99.9%', '100%']);
   });
 });
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { TimedEvent } from '../../src/recovery/events.js';
+import type { Summary, TimedEvent } from '../../src/recovery/events.js';
 import { linesView } from '../../src/report/lines.js';
-import { at, checks, goodRun, opening, OPTIONS, summary } from './fixtures.js';
+import { at, checks, goodRun, NINE_PLANS, opening, OPTIONS, summary } from './fixtures.js';
 
 function printed(events: TimedEvent[]): string[] {
   const lines: string[] = [];
@@ -49,6 +49,49 @@ describe('the plain view', () => {
       '03:12:06',
       '03:12:08',
     ]);
+  });
+
+  it('speaks of a step that waits every half minute, and says what for', () => {
+    const started = at(0, {
+      type: 'step.started',
+      step: 's',
+      title: 'Wait for the graph',
+      index: 1,
+      total: 1,
+    });
+    const waits = Array.from({ length: 125 }, (_, index) =>
+      at(index, {
+        type: 'step.progress',
+        step: 's',
+        unit: 'seconds',
+        done: index,
+        total: 1800,
+        rate: 1,
+        etaSeconds: 1800 - index,
+      }),
+    );
+    const said = printed([started, ...waits]).filter((line) => line.includes('waiting'));
+    expect(said).toHaveLength(5);
+    expect(said[4]).toMatch(/Wait for the graph: waiting for 2:02, at most 30:00$/);
+  });
+
+  it('says what is mended, where a run goes on, and which plans run on request', () => {
+    const lines = printed([
+      ...opening(NINE_PLANS, 'sync-drift'),
+      at(2, { type: 'resumed', run: 'run-7f3a', after: 'promote' }),
+      at(2, { type: 'resumed', run: 'run-7f3a', after: null }),
+      at(3, { type: 'fix.offered', mends: ['retry'], round: 1 }),
+      at(4, { type: 'fix.started', mends: ['reembed-missing', 'create-indexes'], round: 2 }),
+    ]).map((line) => line.slice(10).trim());
+    expect(lines).toContain('plan rebuild-graph: on request: not needed: the graph is intact');
+    expect(lines).toContain('run-7f3a goes on after the step "promote"');
+    expect(lines).toContain('run-7f3a goes on from its first step');
+    expect(lines).toContain(
+      'WARNING may be mended, round 1 of 3: look once more: it may only have been late',
+    );
+    expect(lines).toContain(
+      'mending, round 2 of 3: embed what is missing; make the indexes that are missing',
+    );
   });
 
   it('names the first records and then points to the file', () => {
@@ -123,12 +166,39 @@ describe('the plain view', () => {
     if (outcome === 'interrupted') expect(text).toContain('1  Run the command again when you are ready.');
   });
 
-  it('says of a dry run what it would do, and how to do it', () => {
-    const text = report(
-      printed([...opening(), at(2, summary({ outcome: 'dry-run', validation: [], files: {} }))]),
+  it('says what was embedded, how far the stores disagree, and what is kept', () => {
+    const text = (end: Partial<Summary>): string => report(printed([...opening(), at(10, summary(end))]));
+    const said = text({
+      embedded: { vectors: 1204, tokens: 88_120 },
+      drift: { before: 12.5, after: 0.04 },
+      kept: ['the replaced graph, as "before"'],
+    });
+    expect(said).toMatch(/embedded +1,204 vectors, 88,120 tokens/);
+    expect(said).toMatch(/drift +12\.5% before, <0\.1% after/);
+    expect(said).toContain('KEPT FOR ROLLBACK\n  the replaced graph, as "before"');
+    expect(text({ embedded: { vectors: 1, tokens: null }, drift: { before: 3, after: null } })).toMatch(
+      /embedded +1 vector\n[^]*drift +3% before, not measured after/,
     );
+    expect(text({ drift: { before: null, after: null } })).not.toMatch(/embedded|drift|KEPT/);
+    expect(text({ command: 'drill', kept: ['the replaced graph'] })).not.toContain('KEPT');
+  });
+
+  it('says of a dry run what it would do, and how to do it', () => {
+    const read = { step: 'read-vectors', title: 'Read every point from the collection' };
+    const text = report(
+      printed([
+        ...opening(),
+        at(1, { type: 'step.finished', ...read, outcome: 'done', seconds: 1, detail: '10,000 points' }),
+        at(2, summary({ outcome: 'dry-run', validation: [], files: {}, losses: ['2 relationships'] })),
+      ]),
+    );
+    expect(text).toContain('  2  Read every point from the collection: 10,000 points');
+    expect(text).toContain(
+      'WHAT IT TAKES\n  time      about 9s\n  changes   graph memories (replaced, kept for rollback)',
+    );
+    expect(text).toContain('WOULD NOT COME BACK\n  2 relationships');
     expect(text).toContain('fresh-start');
     expect(text).toContain('WOULD DO\n  1  Check that the graph server has room for a second copy');
-    expect(text).toContain('To run it: lifeboat recover rebuild-graph');
+    expect(text).toContain('as they were: lifeboat recover rebuild-graph');
   });
 });

@@ -11,13 +11,25 @@ const SAMPLES: RunEvent[] = [
   ...goodRun(),
   { type: 'quarantine', kind: 'memory', id: 'm', reason: 'r' },
   { type: 'notice', message: 'm' },
+  { type: 'fix.offered', mends: ['retry'], round: 1 },
+  { type: 'fix.started', mends: ['retry'], round: 1 },
+  { type: 'resumed', run: 'r', after: null },
   { type: 'stopping', message: 'm' },
   { type: 'failure', code: 'c', message: 'm', hint: 'h', exitCode: 1 },
   { type: 'comparison', comparison: EQUAL },
   summary({ failure: { code: 'c', message: 'm', hint: 'h' }, comparison: EQUAL }),
   {
     type: 'check',
-    check: { step: 1, name: 'n', status: 'fail', expected: 'e', actual: 'a', fix: 'f', provesData: true },
+    check: {
+      step: 1,
+      name: 'n',
+      status: 'fail',
+      expected: 'e',
+      actual: 'a',
+      fix: 'f',
+      mend: 'retry',
+      provesData: true,
+    },
   },
 ];
 

@@ -1,12 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import type { TimedEvent } from '../../src/recovery/events.js';
 import {
+  answerOffer,
   checkRound,
   emptyView,
   planInHand,
   reduceView,
   returnToReview,
 } from '../../src/report/view-model.js';
+import { isWaiting } from '../../src/report/view-steps.js';
 import { at, checks, confirmed, goodRun, opening, OPTIONS, START, summary } from './fixtures.js';
 
 const viewOf = (events: TimedEvent[]) => events.reduce(reduceView, emptyView());
@@ -100,6 +102,54 @@ describe('the view of a run', () => {
       '3 pass',
       '4 pass',
       '5 pass',
+    ]);
+  });
+
+  it('offers to mend, mends, and is done with it at the next check', () => {
+    const offered = at(9, { type: 'fix.offered', mends: ['retry'], round: 2 });
+    const started = at(10, { type: 'fix.started', mends: ['retry'], round: 2 });
+    const check = checks().map((one) => at(11, { type: 'check', check: one }));
+    expect(viewOf([offered]).mend).toEqual({ mends: ['retry'], round: 2, state: 'offered' });
+    expect(answerOffer(viewOf([offered]), true)).toEqual(
+      viewOf([offered, { ...started, time: offered.time }]),
+    );
+    expect(answerOffer(viewOf([offered]), false).mend).toBeNull();
+    expect(viewOf([started]).mend?.state).toBe('running');
+    expect(viewOf([started, ...check.slice(0, 1)]).mend).toBeNull();
+  });
+
+  it('keeps what is said with the step that runs', () => {
+    const started = (step: string) => at(8, { type: 'step.started', step, title: step, index: 1, total: 2 });
+    const notice = (message: string) => at(9, { type: 'notice', message });
+    const waits = at(9, {
+      type: 'step.progress',
+      step: 'b',
+      unit: 'seconds',
+      done: 1,
+      total: null,
+      rate: 1,
+      etaSeconds: null,
+    });
+    const done = {
+      type: 'step.finished',
+      step: 'a',
+      title: 'a',
+      outcome: 'done',
+      seconds: 1,
+      detail: '',
+    } as const;
+    const view = viewOf([
+      started('a'),
+      notice('1'),
+      at(9, done),
+      started('b'),
+      notice('2'),
+      notice('3'),
+      waits,
+    ]);
+    expect(view.steps.map((step) => [step.notice, isWaiting(step)])).toEqual([
+      ['1', false],
+      ['3', true],
     ]);
   });
 

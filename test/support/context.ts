@@ -22,6 +22,7 @@ export function testContext(overrides: Partial<CommandContext> = {}): TestContex
   const environment: Record<string, string> = {};
   let exitCode = 0;
   return {
+    version: '0.0.0-test',
     env: {},
     cwd: '/',
     terminal: null,

@@ -3,12 +3,14 @@ import { readFileSync, existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { Redis } from 'ioredis';
 
 import { addAssessCommand, addValidateCommand } from '../../src/commands/assess.js';
 import { addRecoverCommand } from '../../src/commands/recover.js';
+import { addRepairCommand } from '../../src/commands/repair.js';
+import { addRunsCommand } from '../../src/commands/runs.js';
 import { Failure } from '../../src/failure.js';
 import type { Summary, TimedEvent } from '../../src/recovery/events.js';
 import { parseJson, printPythonJson } from '../../src/memory/json.js';
@@ -32,6 +34,8 @@ export const TIMESTAMP = '20261101_030000';
 
 const PRISTINE = 'pristine';
 
+const COMMANDS = [addAssessCommand, addRecoverCommand, addRepairCommand, addRunsCommand, addValidateCommand];
+
 /** What a command came to. */
 export interface CommandRun {
   exitCode: number;
@@ -44,7 +48,7 @@ export interface CommandRun {
   /** What was thrown instead of told in a summary. */
   failure: Failure | null;
   /** NDJSON records of the run's folder. */
-  records(name: 'quarantine' | 'salvage' | 'journal'): Record<string, unknown>[];
+  records(name: 'quarantine' | 'salvage' | 'journal' | 'events'): Record<string, unknown>[];
 }
 
 export interface RunOptions {
@@ -106,6 +110,7 @@ export class Lab {
   async fill(options: Partial<FillOptions> = {}): Promise<FillResult> {
     await rm(this.backups, { recursive: true, force: true });
     await this.redis('FLUSHALL');
+    this.dim = options.dim ?? 8;
     return fill(
       {
         memories: 200,
@@ -120,6 +125,7 @@ export class Lab {
     );
   }
 
+  private dim = 8;
   private pristine: { graph: Buffer; vectors: Buffer } | null = null;
 
   /** Remembers what {@link fill} just wrote, for {@link reset}. */
@@ -137,7 +143,7 @@ export class Lab {
     await rm(this.backups, { recursive: true, force: true });
     this.writeBackup('graph', graph);
     this.writeBackup('vectors', vectors);
-    await this.qdrant('POST', `/collections/${GRAPH}/points/delete?wait=true`, { filter: {} });
+    await this.emptyCollection();
     // The text itself: reading it as JavaScript numbers would make 1 of 1.0.
     const text = gunzipSync(vectors).toString();
     const points = text.slice(
@@ -147,8 +153,19 @@ export class Lab {
     await this.qdrant('PUT', `/collections/${GRAPH}/points?wait=true`, `{"points":${points}}`);
   }
 
+  /** The collection as {@link fill} makes it, without points and snapshots. */
+  private async emptyCollection(): Promise<void> {
+    await this.qdrant('DELETE', `/collections/${GRAPH}`);
+    await this.qdrant('PUT', `/collections/${GRAPH}`, { vectors: { size: this.dim, distance: 'Cosine' } });
+    for (const field_name of ['tags', 'tag_prefixes'])
+      await this.qdrant('PUT', `/collections/${GRAPH}/index?wait=true`, {
+        field_name,
+        field_schema: 'keyword',
+      });
+  }
+
   async damage(name: string): Promise<void> {
-    await damageScenario(name).apply(this.stores);
+    await damageScenario(name).apply({ ...this.stores, backupDir: this.backups });
   }
 
   /** Runs a command in this process, with --json unless it is told to print lines. */
@@ -167,7 +184,7 @@ export class Lab {
       },
     });
     const program = new Command('lifeboat').exitOverride();
-    for (const add of [addAssessCommand, addRecoverCommand, addValidateCommand]) add(program, context);
+    for (const add of COMMANDS) add(program, context);
     let failure: Failure | null = null;
     try {
       await program.parseAsync(args, { from: 'user' });
@@ -213,7 +230,13 @@ export class Lab {
   /** Keys of the graph server but the live graph, FalkorDB's own logs, and what the test itself keeps. */
   async leftovers(): Promise<string[]> {
     return (await this.keys()).filter(
-      (key) => key !== GRAPH && key !== PRISTINE && !key.startsWith('telemetry{'),
+      (key) =>
+        key !== GRAPH &&
+        key !== PRISTINE &&
+        !key.startsWith('telemetry{') &&
+        // The fencing token outlives the lease, so that it goes on growing; a lease that nobody could release runs out.
+        key !== `{${GRAPH}}:lifeboat-fence` &&
+        key !== `{${GRAPH}}:lifeboat-lease`,
     );
   }
 
@@ -313,6 +336,10 @@ export class Lab {
   /** Bytes of one half of a backup pair. */
   backupBytes(half: 'graph' | 'vectors', timestamp = TIMESTAMP): Buffer {
     return readFileSync(backupPaths(this.backups, timestamp)[half]);
+  }
+
+  removeBackup(half: 'graph' | 'vectors', timestamp = TIMESTAMP): void {
+    rmSync(backupPaths(this.backups, timestamp)[half]);
   }
 
   writeBackup(half: 'graph' | 'vectors', content: Buffer, timestamp = TIMESTAMP): void {

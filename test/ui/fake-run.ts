@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { PlanOption } from '../../src/plans/types.js';
 import type { RunControls, RunEvent, Summary, TimedEvent } from '../../src/recovery/events.js';
-import { checks, OPTIONS, opening, summary } from '../report/fixtures.js';
+import { checks, NINE_PLANS, OPTIONS, opening, summary } from '../report/fixtures.js';
 
 export interface FakeRun {
   events: (listener: (event: TimedEvent) => void) => () => void;
@@ -10,10 +11,19 @@ export interface FakeRun {
   play(): Promise<Summary>;
 }
 
-type Answer = { plan: string } | { typed: string } | 'back' | 'cancel' | 'stop';
+export interface FakeRunOptions {
+  /** Times as fast as a real one. */
+  pace: number;
+  /** Whether all nine plans are there, of which `sync-drift` is recommended and `restore-volume` waits. */
+  nine?: boolean;
+  /** Asks whether to mend what failed, instead of doing it. */
+  offers?: boolean;
+}
 
-/** A run that listens to its controls and says what a real one would, `pace` times as fast. */
-export function fakeRun(pace: number): FakeRun {
+type Answer = { plan: string } | { typed: string } | 'fix' | 'back' | 'cancel' | 'stop';
+
+/** A run that listens to its controls and says what a real one would. */
+export function fakeRun({ pace, nine = false, offers = false }: FakeRunOptions): FakeRun {
   const listeners = new Set<(event: TimedEvent) => void>();
   const calls: string[] = [];
   const answers: Answer[] = [];
@@ -29,6 +39,7 @@ export function fakeRun(pace: number): FakeRun {
   const controls: RunControls = {
     choose: (plan) => answer(`choose ${plan}`, { plan }),
     confirm: (typed) => answer(`confirm ${typed}`, { typed }),
+    fix: () => answer('fix', 'fix'),
     back: () => answer('back', 'back'),
     cancel: () => answer('cancel', 'cancel'),
     interrupt: () => {
@@ -44,7 +55,8 @@ export function fakeRun(pace: number): FakeRun {
       await sleep(10);
     }
   };
-  const world: World = { emit, wait, next, interrupts: () => interrupts };
+  const plans = nine ? NINE_PLANS : OPTIONS;
+  const world: World = { emit, wait, next, interrupts: () => interrupts, plans, offers };
   return {
     events: (listener) => {
       listeners.add(listener);
@@ -65,26 +77,39 @@ interface World {
   wait: (ms: number) => Promise<void>;
   next: () => Promise<Answer>;
   interrupts: () => number;
+  plans: PlanOption[];
+  offers: boolean;
 }
 
 async function playRun(world: World): Promise<Summary> {
-  for (const event of opening()) {
+  const recommended = world.plans === OPTIONS ? 'rebuild-graph' : 'sync-drift';
+  for (const event of opening(world.plans, recommended)) {
     await world.wait(150);
     world.emit(event);
   }
-  const plan = await review(world);
+  const plan = await review(world, recommended);
   if (plan === null) return ended('cancelled', null);
   world.emit({ type: 'phase.finished', phase: 'plan', seconds: 3 });
   world.emit({ type: 'phase.started', phase: 'execute' });
   if (!(await execute(world, plan))) return ended('interrupted', plan);
   world.emit({ type: 'phase.started', phase: 'validate' });
-  await validate(world);
+  const mended = await validate(world);
   world.emit({ type: 'phase.started', phase: 'report' });
   await world.wait(300);
-  return summary({ plan, salvaged: 2, quarantined: 1, outcome: 'recovered-with-losses', exitCode: 3 });
+  const kept = ['the replaced graph, as "{memories}:before:run-7f3a"'];
+  return summary({
+    plan,
+    kept,
+    salvaged: 2,
+    quarantined: 1,
+    exitCode: 3,
+    ...(mended
+      ? { outcome: 'recovered-with-losses' }
+      : { outcome: 'validation-failed', validation: checks([2, 3]) }),
+  });
 }
 
-async function review({ emit, next }: World): Promise<string | null> {
+async function review({ emit, next, plans }: World, recommended: string): Promise<string | null> {
   for (;;) {
     const given = await next();
     if (given === 'cancel' || given === 'stop') return null;
@@ -95,69 +120,88 @@ async function review({ emit, next }: World): Promise<string | null> {
       const typed = await next();
       if (typed === 'cancel' || typed === 'stop') return null;
       if (typed === 'back') break;
-      if (!('typed' in typed)) continue;
+      if (typeof typed === 'string' || !('typed' in typed)) continue;
       if (typed.typed === 'memories') {
         emit({ type: 'confirm.accepted', plan: given.plan });
         return given.plan;
       }
       emit({ type: 'confirm.rejected', typed: typed.typed, name: 'memories' });
     }
-    emit({ type: 'plans', options: OPTIONS, recommended: 'rebuild-graph' });
+    emit({ type: 'plans', options: plans, recommended });
   }
 }
 
-async function execute({ emit, wait, interrupts }: World, plan: string): Promise<boolean> {
-  const steps = OPTIONS.find((option) => option.name === plan)?.steps ?? [];
+async function execute(world: World, plan: string): Promise<boolean> {
+  const { emit, plans, interrupts } = world;
+  const steps = plans.find((option) => option.name === plan)?.steps ?? [];
   for (const [index, { id, title }] of steps.entries()) {
     emit({ type: 'step.started', step: id, title, index: index + 1, total: steps.length });
-    const counted = id.startsWith('stage') || id.startsWith('read');
-    const total = id === 'stage-edges' ? 24_310 : 10_000;
-    const unit = id === 'stage-edges' ? 'relationships' : 'memories';
-    for (let part = 1; part <= 10; part++) {
-      await wait(counted ? 200 : 30);
-      if (interrupts() > 1) return false;
-      if (!counted) continue;
-      emit({
-        type: 'step.progress',
-        step: id,
-        unit,
-        done: (total / 10) * part,
-        total,
-        rate: 4800,
-        etaSeconds: (10 - part) / 5,
-      });
-      if (part === 4)
-        emit({ type: 'salvage', id: `3f2c-${index}`, field: 'importance', rule: 'null-dropped' });
-      if (part === 6 && id === 'stage-edges') {
-        emit({ type: 'quarantine', kind: 'relationship', id: '88→91', reason: 'its target is in no source' });
-      }
-    }
-    const detail = counted ? `${total.toLocaleString('en')} ${unit}` : '';
+    const detail = await (id.startsWith('wait') ? waitForPerson(world, id) : work(world, id, index));
+    if (detail === null) return false;
     emit({ type: 'step.finished', step: id, title, outcome: 'done', seconds: 2, detail });
     if (interrupts() > 0) return false;
   }
   return true;
 }
 
-async function validate({ emit, wait }: World): Promise<void> {
-  for (const check of checks([2])) {
-    await wait(150);
-    emit({ type: 'check', check });
+/** One step; null where it was aborted. */
+async function work({ emit, wait, interrupts }: World, step: string, index: number): Promise<string | null> {
+  const counted = step.startsWith('stage') || step.startsWith('read');
+  const total = step === 'stage-edges' ? 24_310 : 10_000;
+  const unit = step === 'stage-edges' ? 'relationships' : 'memories';
+  for (let part = 1; part <= 10; part++) {
+    await wait(counted ? 200 : 30);
+    if (interrupts() > 1) return null;
+    if (!counted) continue;
+    const done = (total / 10) * part;
+    emit({ type: 'step.progress', step, unit, done, total, rate: 4800, etaSeconds: (10 - part) / 5 });
+    if (part === 4) emit({ type: 'salvage', id: `3f2c-${index}`, field: 'importance', rule: 'null-dropped' });
+    if (part === 6 && step === 'stage-edges') {
+      emit({ type: 'quarantine', kind: 'relationship', id: '88→91', reason: 'its target is in no source' });
+    }
   }
-  emit({ type: 'step.started', step: 'fix-counts', title: 'Add the 2 missing memories', index: 1, total: 1 });
+  return counted ? `${total.toLocaleString('en')} ${unit}` : '';
+}
+
+async function waitForPerson({ emit, wait, interrupts }: World, step: string): Promise<string | null> {
+  emit({ type: 'notice', message: 'The graph is not back yet: nothing listens on graph.internal:6379.' });
+  for (let done = 1; done <= 20; done++) {
+    await wait(300);
+    if (interrupts() > 1) return null;
+    emit({
+      type: 'step.progress',
+      step,
+      unit: 'seconds',
+      done: done * 6,
+      total: 1800,
+      rate: 1,
+      etaSeconds: 1800,
+    });
+  }
+  return 'back after 2:00';
+}
+
+/** Whether every check passed in the end. */
+async function validate({ emit, wait, next, offers }: World): Promise<boolean> {
+  const check = async (failed: number[]): Promise<void> => {
+    for (const result of checks(failed)) {
+      await wait(150);
+      emit({ type: 'check', check: result });
+    }
+  };
+  await check([2, 3]);
+  const mends = ['sync-drift', 'relationships-from-backup'] as const;
+  if (offers) {
+    emit({ type: 'fix.offered', mends: [...mends], round: 1 });
+    if ((await next()) !== 'fix') return false;
+  }
+  emit({ type: 'fix.started', mends: [...mends], round: 1 });
+  const step = { step: 'fix-counts', title: 'Add the 2 missing memories' };
+  emit({ type: 'step.started', ...step, index: 1, total: 1 });
   await wait(600);
-  emit({
-    type: 'step.finished',
-    step: 'fix-counts',
-    title: 'Add the 2 missing memories',
-    outcome: 'done',
-    seconds: 1,
-    detail: '2 memories',
-  });
-  for (const check of checks()) {
-    await wait(150);
-    emit({ type: 'check', check });
-  }
+  emit({ type: 'step.finished', ...step, outcome: 'done', seconds: 1, detail: '2 memories' });
+  await check([]);
+  return true;
 }
 
 function ended(outcome: 'cancelled' | 'interrupted', plan: string | null): Summary {
@@ -169,5 +213,6 @@ function ended(outcome: 'cancelled' | 'interrupted', plan: string | null): Summa
     restored: { memories: 0, nodes: 0, relationships: 0, vectors: 0 },
     rto: null,
     rpo: null,
+    resumable: outcome === 'interrupted',
   });
 }

@@ -3,7 +3,7 @@ import type { TimedEvent } from '../../src/recovery/events.js';
 import { reduceView } from '../../src/report/view-model.js';
 import { keyHints, press, pressesOf, type Act, type Press } from '../../src/ui/keys.js';
 import { emptyModel, screenOf, type UiModel } from '../../src/ui/model.js';
-import { at, confirmed, opening } from '../report/fixtures.js';
+import { at, confirmed, NINE_PLANS, opening } from '../report/fixtures.js';
 
 const modelAfter = (events: TimedEvent[]): UiModel => ({
   ...emptyModel(),
@@ -70,6 +70,39 @@ describe('keys', () => {
     expect(model.ui.typed).toBe('');
   });
 
+  it('choose a plan that runs on request', () => {
+    const nine = modelAfter(opening(NINE_PLANS, 'sync-drift'));
+    expect(pressAll(nine, [{ name: 'enter' }]).acts).toEqual([{ do: 'choose', plan: 'sync-drift' }]);
+    expect(pressAll(nine, [{ name: 'down' }, { name: 'enter' }]).acts).toEqual([
+      { do: 'choose', plan: 'restore-volume' },
+    ]);
+  });
+
+  it('answer the offer to mend once: f mends; Enter and Esc go to the report', () => {
+    const offer = modelAfter([
+      ...opening(),
+      at(8, { type: 'phase.started', phase: 'validate' }),
+      at(9, { type: 'fix.offered', mends: ['retry'], round: 1 }),
+    ]);
+    expect(screenOf(offer.view)).toBe('offer');
+    expect(pressAll(offer, typed('yff\r')).acts).toEqual([{ do: 'fix' }]);
+    expect(screenOf(pressAll(offer, typed('f')).model.view)).toBe('mending');
+    expect(pressAll(offer, typed('\r\rf')).acts).toEqual([{ do: 'cancel' }]);
+    expect(pressAll(offer, [{ name: 'escape' }]).acts).toEqual([{ do: 'cancel' }]);
+    expect(pressAll(offer, typed('\u0003')).acts).toEqual([{ do: 'interrupt' }]);
+  });
+
+  it('leaf on with Tab, from the start again on another plan or screen', () => {
+    expect(pressesOf('', { tab: true })).toEqual([{ name: 'tab' }]);
+    const leafed = pressAll(REVIEW, typed('\t\t')).model;
+    expect(leafed.ui.page).toBe(2);
+    expect(pressAll(leafed, [{ name: 'down' }]).model.ui.page).toBe(0);
+    expect(pressAll(leafed, [{ name: 'enter' }]).model.ui.page).toBe(0);
+    const confirm = pressAll(CONFIRM, typed('mem\t')).model;
+    expect(confirm.ui).toMatchObject({ typed: 'mem', page: 1 });
+    expect(pressAll(confirm, [{ name: 'escape' }]).model.ui.page).toBe(0);
+  });
+
   it('interrupt on every screen, as often as pressed, until the end', () => {
     for (const model of [emptyModel(), REVIEW, CONFIRM]) {
       expect(pressAll(model, typed('\u0003\u0003')).acts).toEqual([{ do: 'interrupt' }, { do: 'interrupt' }]);
@@ -87,8 +120,16 @@ describe('keys', () => {
   });
 
   it('are named on the last line', () => {
-    expect(keyHints('plan', 0)).toEqual(['Enter choose', '↑↓ move', 'Esc leave', 'Ctrl-C stop']);
+    expect(keyHints('plan', 0)).toEqual([
+      'Enter choose',
+      '↑↓ move',
+      'Esc leave',
+      'Tab read on',
+      'Ctrl-C stop',
+    ]);
     expect(keyHints('execute', 0)).toEqual(['Ctrl-C stop after this step']);
+    expect(keyHints('mending', 0)).toEqual(['Ctrl-C stop after this step']);
+    expect(keyHints('offer', 0)).toEqual(['f mend', 'Enter/Esc report', 'Ctrl-C stop']);
     expect(keyHints('execute', 1)).toEqual(['Ctrl-C abort now']);
   });
 });

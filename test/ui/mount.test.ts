@@ -28,6 +28,7 @@ function mounted({ raw = true, columns = 80, rows = 24 } = {}): Mounted {
   const controls: RunControls = {
     choose: nothing,
     confirm: nothing,
+    fix: nothing,
     back: nothing,
     cancel: nothing,
     interrupt: nothing,

@@ -118,6 +118,38 @@ describe('a run in a real terminal of 80×24', () => {
   });
 });
 
+describe('what failed', () => {
+  it('is mended when the person says so, after a step that waited for them', async () => {
+    const terminal = open({ args: ['8', 'nine', 'offers'] });
+    await terminal.shows('› sync-drift');
+    terminal.type(`${DOWN}${ENTER}`);
+    await terminal.shows('CONFIRM restore-volume');
+    terminal.type(`memories${ENTER}`);
+    await terminal.shows('waiting for');
+    expect(terminal.screen()).toContain('3. Start the graph server again');
+    await terminal.shows('MEND? round 1 of 3: bring to each store');
+    expect(terminal.screen()).toContain('f mend · Enter/Esc report');
+    terminal.type('f');
+    expect(await terminal.ended()).toBe(3);
+    expectReport(terminal);
+    expect(terminal.everything().join('\n')).toContain('lifeboat runs rollback run-7f3a');
+    expect(told(terminal).at(-1)).toBe('fix');
+  });
+
+  it.each([
+    ['Enter', ENTER, 'cancel'],
+    ['Ctrl-C', CTRL_C, 'interrupt'],
+  ])('stays as it is after %s', async (_, key, act) => {
+    const terminal = open({ args: ['16', 'offers'] });
+    await toExecution(terminal);
+    await terminal.shows('MEND?');
+    terminal.type(key);
+    await terminal.ended();
+    expect(terminal.everything().join('\n')).toContain('✗ Validation failed: 2 of 5 checks did not pass.');
+    expect(told(terminal).at(-1)).toBe(act);
+  });
+});
+
 describe('keys that end a run', () => {
   it('Esc at the plans leaves without a change', async () => {
     const terminal = open();
@@ -158,7 +190,7 @@ describe('keys that end a run', () => {
     const text = terminal.everything().join('\n');
     expect(text).toContain('✓ Read every point from the collection: 10,000 memories');
     expect(text).toContain('! Interrupted. Both stores are as they were.');
-    expect(text).toContain('Run the command again when you are ready.');
+    expect(text).toContain('Continue: lifeboat runs resume run-7f3a');
   });
 
   it('the second one does not wait', async () => {

@@ -1,7 +1,7 @@
 import { render } from 'ink-testing-library';
 import { renderToString } from 'ink';
 import { describe, expect, it } from 'vitest';
-import type { RunControls, TimedEvent } from '../../src/recovery/events.js';
+import type { Mend, RunControls, TimedEvent } from '../../src/recovery/events.js';
 import { textWidth } from '../../src/report/text.js';
 import { App } from '../../src/ui/app.js';
 import { Rows } from '../../src/ui/components/rows.js';
@@ -10,7 +10,7 @@ import { emptyModel, screenOf, type UiModel } from '../../src/ui/model.js';
 import { createRunStore } from '../../src/ui/run-store.js';
 import { finalRows } from '../../src/ui/screens/report.js';
 import { liveRows } from '../../src/ui/screens/screen.js';
-import { at, checks, confirmed, goodRun, opening, OPTIONS, START } from '../report/fixtures.js';
+import { at, checks, confirmed, goodRun, NINE_PLANS, opening, OPTIONS, START } from '../report/fixtures.js';
 
 function modelAfter(events: TimedEvent[]): UiModel {
   const store = createRunStore();
@@ -37,6 +37,32 @@ const PROGRESS = at(10, {
   etaSeconds: 2,
 });
 const VALIDATE = at(12, { type: 'phase.started', phase: 'validate' });
+
+const MENDS = { mends: ['sync-drift', 'relationships-from-backup'] as Mend[], round: 1 };
+const CHECKED = [...EXECUTE, VALIDATE, ...checks([2, 3]).map((check) => at(13, { type: 'check', check }))];
+const WAITING = [
+  ...opening(NINE_PLANS, 'sync-drift'),
+  at(4, { type: 'plan.chosen', plan: 'restore-volume', by: 'operator' }),
+  at(8, { type: 'phase.started', phase: 'execute' }),
+  at(9, {
+    type: 'step.started',
+    step: 'wait-volume',
+    title: 'Wait until the graph is back',
+    index: 1,
+    total: 2,
+  }),
+  at(9, { type: 'notice', message: 'The graph is not back yet.' }),
+  at(10, {
+    type: 'step.progress',
+    step: 'wait-volume',
+    unit: 'seconds',
+    done: 125,
+    total: 1800,
+    rate: 1,
+    etaSeconds: 1675,
+  }),
+];
+const leafed = (model: UiModel, page: number): UiModel => ({ ...model, ui: { ...model.ui, page } });
 
 const MOMENTS: Record<string, UiModel> = {
   nothing: emptyModel(),
@@ -75,6 +101,20 @@ const MOMENTS: Record<string, UiModel> = {
   ]),
   stopping: { ...modelAfter([...EXECUTE, STEP, PROGRESS]), ui: { ...emptyModel().ui, interrupts: 1 } },
   reporting: modelAfter([...EXECUTE, at(14, { type: 'phase.started', phase: 'report' })]),
+  'nine plans': modelAfter(opening(NINE_PLANS, 'sync-drift')),
+  'nine plans, leafed': leafed(modelAfter(opening(NINE_PLANS, 'sync-drift')), 1),
+  'confirm, leafed': leafed(modelAfter([...opening(), ...confirmed().slice(0, 3)]), 1),
+  offer: modelAfter([...CHECKED, at(14, { type: 'fix.offered', ...MENDS })]),
+  'offer taken': modelAfter([...CHECKED, at(14, { type: 'fix.started', ...MENDS }), STEP, PROGRESS]),
+  'checked again': modelAfter([
+    ...CHECKED,
+    at(14, { type: 'fix.started', ...MENDS }),
+    ...checks()
+      .slice(0, 1)
+      .map((check) => at(15, { type: 'check', check })),
+  ]),
+  waiting: modelAfter(WAITING),
+  'waiting, leafed': leafed(modelAfter(WAITING), 1),
 };
 const SIZES = [
   [80, 24],
@@ -96,7 +136,7 @@ describe.each(SIZES)('at %d×%d', (columns, rows) => {
       const lines = renderToString(<Rows rows={drawn} />, { columns }).split('\n');
       expect(lines.length).toBeLessThan(rows - 1);
       for (const line of lines) expect(textWidth(line), line).toBeLessThanOrEqual(columns);
-      expect(lines.at(-1)).toMatch(/^ (Enter|Ctrl-C)/);
+      expect(lines.at(-1)).toMatch(/^ (Enter|Ctrl-C|f mend)/);
     },
   );
 });
@@ -125,6 +165,9 @@ describe('what the screens say', () => {
       execute: 'execute',
       validate: 'validate',
       reporting: 'report',
+      offer: 'offer',
+      'offer taken': 'mending',
+      'checked again': 'validate',
     });
   });
 
@@ -141,6 +184,50 @@ describe('what the screens say', () => {
 
   it('many plans: those around the cursor, and how many are hidden', () => {
     expect(drawn('many plans')).toMatch(/… 1\d more\n.*\n[^]*› × plan-20[^]*… 1\d more/);
+  });
+
+  it('nine plans: what runs on request stands apart, the recommended one is under the cursor', () => {
+    const table = drawn('nine plans');
+    expect(table).toContain('   × healthy          not needed: 3.2% of the memories differ');
+    expect(table).toContain('   rebuild-graph      on request: not needed: the graph is intact');
+    expect(table).toContain(' › sync-drift         1:14    nothing');
+    expect(table).toContain('   × fresh-start');
+    const narrow = drawn('nine plans', 40, 20);
+    expect(narrow).toContain('… 3 more\n');
+    expect(narrow).toMatch(/› sync-drift +1:14 {2}recommended\n/);
+  });
+
+  it('a long note: as much as fits, and the rest with Tab', () => {
+    expect(drawn('nine plans')).toMatch(/… \d+ more: Tab/);
+    expect(drawn('nine plans')).not.toContain('The service may stay up.');
+    const page = drawn('nine plans, leafed');
+    expect(page).toContain('Copy what differs, in both directions (recommended)');
+    expect(page).toContain('The service may stay up.');
+    expect(page).toContain('why       the graph is intact');
+    expect(page).not.toMatch(/fresh-start|more: Tab/);
+    const pages = [0, 1, 2, 3, 4].map((at) =>
+      renderToString(
+        <Rows
+          rows={liveRows(
+            leafed(MOMENTS['nine plans'] ?? emptyModel(), at),
+            layoutOf({ columns: 40, rows: 20 }),
+            START,
+          )}
+        />,
+      ),
+    );
+    expect(pages[3]).toContain('from the top: Tab');
+    expect(pages[4]).toBe(pages[0]);
+    expect(pages.slice(1, 4).join('\n')).toMatch(/you lose[^]*note[^]*steps[^]*why/);
+  });
+
+  it('a step that waits: for how long, what was said last, and what the person is to do', () => {
+    const screen = drawn('waiting');
+    expect(screen).toContain('   waiting for 2:05, at most 30:00\n   ! The graph is not back yet.');
+    expect(screen).toContain('2. In the console of the provider');
+    expect(screen).not.toContain('░');
+    expect(drawn('waiting', 40, 20)).toMatch(/… \d+ more: Tab/);
+    expect(drawn('waiting, leafed', 40, 20)).toContain('2. In the console');
   });
 
   it('the confirmation: what it costs, and that the name was wrong', () => {
@@ -162,7 +249,23 @@ describe('what the screens say', () => {
     expect(drawn('validate')).toContain(
       ' ✗ 2 Memory counts and id sets match\n     expected 10,000 ids on both sides; found 9,998',
     );
-    expect(drawn('mending')).toContain('MENDING\n ⠋ Write memories');
+    expect(drawn('mending')).toMatch(/MENDING *\n ⠋ Write memories/);
+  });
+
+  it('the offer: what would be mended, then the mending, then the checks again', () => {
+    expect(drawn('offer')).toContain(
+      [
+        'MEND? round 1 of 3: bring to each store what only the other one has; bring',
+        '      missing relationships back from the newest backup',
+      ].join('\n'),
+    );
+    expect(drawn('offer')).toMatch(/\n f mend · Enter\/Esc report · Ctrl-C stop$/);
+    expect(drawn('offer', 40, 20)).toMatch(/✗ 3 Relationship[^]*MEND\?[^]*from the newest backup/);
+    expect(drawn('offer taken')).toMatch(
+      /MENDING round 1 of 3: bring[^]* ⠋ Write memories[^]*stop after this step$/,
+    );
+    expect(drawn('checked again')).toContain('VALIDATE   again, after mending');
+    expect(drawn('checked again')).toMatch(/✓ 1 Conn.*\n ⠋ 2 memories match\n {3}3 relationship integrity\n/);
   });
 
   it('the clock says when the objective is over', () => {
@@ -183,6 +286,7 @@ describe('the app', () => {
     const controls: RunControls = {
       choose: (plan) => void told.push(`choose ${plan}`),
       confirm: (name) => void told.push(`confirm ${name}`),
+      fix: () => void told.push('fix'),
       back: () => void told.push('back'),
       cancel: () => void told.push('cancel'),
       interrupt: () => void told.push('interrupt'),

@@ -1,10 +1,12 @@
-import { assess, type AssessResult } from '../../assess/assess.js';
-import { checkPair, isUsable, type BackupDepth } from '../../assess/assess-backups.js';
+import { assess, type AssessResult, type CompareWhen } from '../../assess/assess.js';
+import { checkPair, hasVectors, isUsable, type BackupDepth } from '../../assess/assess-backups.js';
+import type { Assessment, Finding } from '../../assess/types.js';
 import type { BackupPair } from '../../backup/types.js';
 import { ExitCode, Failure } from '../../failure.js';
 import type { Settings } from '../../settings/settings.js';
 import type { Archive } from '../../stores/archive/archive.js';
-import { archives, graphAddress, vectorAddress } from './world.js';
+import type { BackupPlaces } from './places.js';
+import { graphAddress, vectorAddress } from './world.js';
 
 /** "latest", "none", or a backup's timestamp. */
 export type BackupChoice = string;
@@ -14,25 +16,61 @@ export interface Assessed extends AssessResult {
   archive: Archive | null;
 }
 
-/** Assesses, and sets the pair that recovery uses as the operator chose it. */
+/**
+ * Assesses, and sets the pair that recovery uses as the operator chose it.
+ *
+ * @param deep when the stores are also compared memory by memory
+ */
 export async function assessWith(
   settings: Settings,
+  places: BackupPlaces,
   choice: BackupChoice,
   depth: BackupDepth,
+  deep: CompareWhen = 'never',
+  signal?: AbortSignal,
 ): Promise<Assessed> {
-  const places = archives(settings);
   const result = await assess({
     graph: { address: graphAddress(settings), name: settings.graph.name },
     vectors: { address: vectorAddress(settings), name: settings.vectors.collection },
-    archives: places,
+    archives: places.archives,
     excludedTypes: settings.excludedTypes,
     backupDepth: depth,
+    deep,
+    driftLimits: {
+      warningPercent: settings.monitor.driftWarningPercent,
+      problemPercent: settings.monitor.driftProblemPercent,
+    },
+    // AutoMem takes an existing collection's size as it is, unless told not to.
+    expectedSize: settings.vectors.sizeFromCollection ? null : settings.vectors.size,
+    ...(signal === undefined ? {} : { signal }),
   });
   const { backups } = result.assessment;
-  const archive = places.find(({ place }) => place === backups.source) ?? null;
-  if (choice === 'none') backups.newest = null;
-  else if (choice !== 'latest') backups.newest = await chosenPair(backups.pairs, choice, archive, settings);
+  const archive = places.archives.find(({ place }) => place === backups.source) ?? null;
+  result.assessment.findings.push(...fileFindings(places, result.assessment));
+  // A file with one backup names it.
+  const isOnlyOne = places.isFile && choice === 'latest' && backups.pairs.length === 1;
+  const named = isOnlyOne ? (backups.pairs[0] as BackupPair).timestamp : choice;
+  if (named === 'none') backups.newest = backups.newestVectors = null;
+  else if (named !== 'latest') {
+    const pair = await chosenPair(backups.pairs, named, archive, settings);
+    backups.newest = isUsable(pair) ? pair : null;
+    backups.newestVectors = hasVectors(pair) ? pair : null;
+  }
   return { ...result, archive };
+}
+
+/** What the operator must know of the file that was named. */
+function fileFindings({ isFile, notes }: BackupPlaces, { graph, vectors, backups }: Assessment): Finding[] {
+  const found: Finding[] = notes.map((message) => ({ severity: 'info', code: 'backup-file', message }));
+  if (isFile && graph.state === 'intact' && vectors.state === 'intact') {
+    found.push({
+      severity: 'info',
+      code: 'backup-file-unneeded',
+      message: `Both stores are there: nothing of ${backups.source} is restored unless a plan is named.`,
+      action: `To restore it all the same: lifeboat recover restore-backup --file ${backups.source}`,
+    });
+  }
+  return found;
 }
 
 async function chosenPair(
@@ -58,7 +96,8 @@ async function chosenPair(
     });
   }
   await checkPair(archive, pair, settings.graph.name, 'sound');
-  if (!isUsable(pair)) {
+  const hasVectorsOnly = pair.graph === null && hasVectors(pair);
+  if (!isUsable(pair) && !hasVectorsOnly) {
     throw new Failure({
       operation: 'use the backup',
       subject: timestamp,

@@ -1,8 +1,9 @@
 import type { Assessment } from '../../assess/types.js';
+import { hasDrift } from '../../drift/types.js';
 import { ExitCode, Failure, Interrupted } from '../../failure.js';
 import type { CheckResult, ComparisonResult, Objective, Outcome, Summary } from '../../recovery/events.js';
 import type { RunContext } from '../../recovery/machine.js';
-import type { RebuildWork } from '../../steps/step.js';
+import type { RunWork } from '../../steps/step.js';
 import { isPass } from '../../validation/validate.js';
 
 /** What a run came to, before it is put into the summary. */
@@ -20,18 +21,27 @@ export interface RunFacts {
   rpoSeconds: number;
   salvaged: number;
   quarantined: number;
-  work: RebuildWork;
+  work: RunWork;
+  /** Whether a store was changed, or may have been. */
+  changed: boolean;
+  /** What is kept so that the run can be undone, in words. */
+  kept: string[];
+  /** Whether it began with its plan and has a folder that it can go on from. */
+  canResume: boolean;
   comparison?: ComparisonResult;
 }
 
 /** The one place where a run becomes an exit code. */
 export function conclude(context: RunContext, facts: RunFacts): Conclusion {
   if (context.failure instanceof Interrupted || (context.interrupted && !context.executed)) {
-    const failure = facts.work.promoted ? stoppedAfterSwap(context) : null;
+    const failure = facts.changed ? stoppedMidway(context, facts) : null;
     return { outcome: 'interrupted', exitCode: ExitCode.interrupted, failure };
   }
-  if (context.failure !== null) return failed(context.failure, facts.work.promoted);
+  if (context.failure !== null) return failed(context.failure, facts, context.confirmName);
   if (context.cancelled) return { outcome: 'cancelled', exitCode: ExitCode.interrupted, failure: null };
+  if (context.nothingToDo !== null) {
+    return { outcome: 'nothing-to-do', exitCode: ExitCode.done, failure: null };
+  }
   if (facts.command === 'assess') return assessed(context.assessment);
   // A plan without steps is validated in a dry run too: then the checks have the word.
   if (context.dryRun && context.checks.length === 0) {
@@ -40,29 +50,39 @@ export function conclude(context: RunContext, facts: RunFacts): Conclusion {
   return validated(context, facts);
 }
 
-function failed(error: unknown, promoted: boolean): Conclusion {
+function failed(error: unknown, facts: RunFacts, graph: string): Conclusion {
   if (!(error instanceof Failure)) throw error;
-  if (!promoted) return { outcome: 'failed', exitCode: error.exitCode, failure: error };
+  if (!facts.changed) return { outcome: 'failed', exitCode: error.exitCode, failure: error };
   const { operation, subject, reason, code } = error;
-  const exitCode = ExitCode.notAsItShouldBe;
-  const failure = new Failure(
-    { operation, subject, reason, code, exitCode, hint: `${error.hint} ${LIVE}` },
-    { cause: error },
-  );
+  // A graph that was promoted is live, so the run did not leave everything as it was.
+  const exitCode = facts.work.promoted ? ExitCode.notAsItShouldBe : error.exitCode;
+  const hint = `${error.hint} ${standing(facts, graph)}`;
+  const failure = new Failure({ operation, subject, reason, code, exitCode, hint }, { cause: error });
   return { outcome: 'failed', exitCode, failure };
 }
 
-const LIVE =
-  'The new graph is live: it was validated before the swap, and what it replaced is kept. To look at both stores again: lifeboat validate';
+/** What stands after a run that did not come to its end, and what can be done with it. */
+function standing({ work, run, kept }: RunFacts, graph: string): string {
+  const live = work.promoted
+    ? 'The new graph is live: it was validated before the swap, and what it replaced is kept.'
+    : 'What was done so far stands, and nothing was lost.';
+  const undo =
+    kept.length === 0 && !work.promoted
+      ? ''
+      : ` To undo it: lifeboat runs rollback ${run} --confirm ${graph}`;
+  return `${live} To go on: lifeboat runs resume ${run}${undo}`;
+}
 
-function stoppedAfterSwap({ confirmName }: RunContext): Failure {
+function stoppedMidway({ confirmName }: RunContext, facts: RunFacts): Failure {
   return new Failure({
     operation: 'finish the run',
     subject: confirmName,
-    reason: 'it was stopped after the new graph had taken its place',
-    hint: LIVE,
+    reason: facts.work.promoted
+      ? 'it was stopped after the new graph had taken its place'
+      : 'it was stopped after it had begun to change a store',
+    hint: standing(facts, confirmName),
     exitCode: ExitCode.interrupted,
-    code: 'stopped-after-swap',
+    code: facts.work.promoted ? 'stopped-after-swap' : 'stopped-midway',
   });
 }
 
@@ -70,16 +90,24 @@ function assessed(assessment: Assessment | null): Conclusion {
   const states = [assessment?.graph.state, assessment?.vectors.state];
   const exitCode = states.includes('unreachable')
     ? ExitCode.unreachable
-    : states.every((state) => state === 'intact')
+    : states.every((state) => state === 'intact') && !differs(assessment)
       ? ExitCode.done
       : ExitCode.notAsItShouldBe;
   return { outcome: 'assessed', exitCode, failure: null };
 }
 
+/** Only where the stores were compared can it be told. */
+function differs(assessment: Assessment | null): boolean {
+  const drift = assessment?.drift ?? null;
+  return drift !== null && hasDrift(drift);
+}
+
 function validated(context: RunContext, facts: RunFacts): Conclusion {
   const hasLosses = facts.quarantined > 0 || facts.work.losses.length > 0;
   const done = context.executed ? (hasLosses ? 'recovered-with-losses' : 'recovered') : 'validated';
-  if (!isPass(context.checks) || facts.comparison?.equal === false) {
+  // A drill in which something was lost, and said, differs from before because of just that.
+  const differs = facts.comparison?.equal === false && !hasLosses;
+  if (!isPass(context.checks) || differs) {
     const away = context.checks.some(({ step, status }) => step === 1 && status === 'fail');
     const exitCode = away && !context.executed ? ExitCode.unreachable : ExitCode.notAsItShouldBe;
     return { outcome: 'validation-failed', exitCode, failure: null };
@@ -101,8 +129,8 @@ function rto(facts: RunFacts): Objective {
  * themselves come from their payloads; what such a memory had besides may be gone. Without a backup it cannot be told.
  */
 function rpo(context: RunContext, facts: RunFacts): Objective {
-  const backup = context.assessment?.backups.newest ?? null;
-  const { newestUnbacked } = facts.work;
+  const { newestUnbacked, pair } = facts.work;
+  const backup = pair ?? context.assessment?.backups.newest ?? null;
   let measuredSeconds: number | null = null;
   if (newestUnbacked === null) measuredSeconds = 0;
   else if (backup !== null) {
@@ -141,11 +169,22 @@ export function summarize(
     rpo: executed ? rpo(context, facts) : null,
     files,
     losses: facts.work.losses,
+    resumable: isResumable(context, facts, { outcome, exitCode, failure }),
+    kept: facts.kept,
+    embedded: facts.work.embedded,
+    drift: facts.work.drift,
     ...(facts.comparison === undefined ? {} : { comparison: facts.comparison }),
     ...(failure === null
       ? {}
       : { failure: { code: failure.code, message: failure.message, hint: failure.hint } }),
   };
+}
+
+/** A run that refused and changed nothing has nothing to go on with: it would refuse again. */
+function isResumable({ dryRun }: RunContext, facts: RunFacts, { outcome, exitCode }: Conclusion): boolean {
+  if (!facts.canResume || dryRun) return false;
+  if (outcome === 'interrupted') return true;
+  return outcome === 'failed' && (facts.changed || exitCode !== ExitCode.notAsItShouldBe);
 }
 
 function plainCheck({ step, name, status, expected, actual }: CheckResult): Summary['validation'][number] {

@@ -1,15 +1,35 @@
-import { ExitCode, Failure, Interrupted } from '../../failure.js';
+import { Interrupted } from '../../failure.js';
 import type { PlanOption } from '../../plans/types.js';
 import type { Emit } from '../../recovery/events.js';
-import type { Step, StepContext } from '../../steps/step.js';
+import type { Journal } from '../../recovery/journal.js';
+import type { RunState } from '../../recovery/run-state.js';
+import { lastingWork, type RunStepsContext, type Step, type StepContext } from '../../steps/step.js';
+import { backupsInUse } from '../../steps/pair-in-use.js';
 import { STEPS } from '../../steps/registry.js';
 import { graphFailure, withTimeout } from '../../stores/graph/connection.js';
 
 const PROGRESS_MS = 100;
 
-/** What stops a run: gently after the step in hand, or at once through the context's signal. */
-export interface StopRequest {
-  readonly afterStep: () => boolean;
+/** What surrounds the steps of a run. */
+export interface Execution {
+  readonly emit: Emit;
+  /** Null where no record is kept: a dry run may do without. */
+  readonly journal: Journal | null;
+  /** The run that goes on; null for a new one. */
+  readonly resume: RunState | null;
+  /** Whether the operator asked to stop, gently; at once comes through the context's signal. */
+  readonly stopAfterStep: () => boolean;
+}
+
+/**
+ * Where a run goes on: after the last swap that was made, since what the steps before it prepared is live; else at the
+ * beginning, where every step finds what it did already.
+ */
+export function firstStepToRun({ plan, done, changes }: RunState): number {
+  const steps = plan?.steps ?? [];
+  // Killed after the swap was noted and before its step was: it was made all the same.
+  const swapped = changes.some(({ change, phase }) => change.kind === 'graph-swap' && phase === 'done');
+  return steps.findLastIndex((id) => STEPS.get(id)?.isSwap === true && (swapped || done.includes(id))) + 1;
 }
 
 /** Makes the part of the step context that reports progress of one step. */
@@ -28,27 +48,48 @@ function progressOf(step: string, emit: Emit): StepContext['progress'] {
 }
 
 /**
- * Runs the steps of a plan in order. Until the promotion, a failure or an interruption leaves both stores as they were:
- * the staging graph is removed.
+ * Runs the steps of a plan in order, each journalled before it begins and when it is done. Until the promotion, a failure
+ * or an interruption leaves the graph as it was: the staging graph is removed.
+ *
+ * @returns why nothing had to be done, where a step found that; else null
  */
 export async function executePlan(
   plan: PlanOption,
-  context: Omit<StepContext, 'progress'>,
-  emit: Emit,
-  stop: StopRequest,
-): Promise<void> {
+  context: RunStepsContext,
+  execution: Execution,
+): Promise<string | null> {
+  const { journal, resume, stopAfterStep } = execution;
+  const steps = plan.steps.map(({ id }) => id);
+  const first = resume === null ? 0 : firstStepToRun(resume);
+  if (resume?.plan == null) {
+    journal?.append({ entry: 'plan', plan: plan.name, steps, backup: backupOf(context) });
+  }
   try {
     for (const [index, { id, title }] of plan.steps.entries()) {
+      if (index < first) continue;
       // Once the new graph is live, the short rest is finished: stopping there would leave it uncounted.
-      if (stop.afterStep() && !context.work.promoted) throw new Interrupted();
-      const step = STEPS.get(id);
-      if (step === undefined) throw new Error(`the plan names the step "${id}", which does not exist`);
-      await runStep(step, context, emit, { title, index, total: plan.steps.length });
+      if (stopAfterStep() && !context.work.promoted) throw new Interrupted();
+      await runStep(stepOf(id), context, execution, { title, index, total: plan.steps.length });
+      if (context.work.nothingToDo !== null) break;
     }
+    return context.work.nothingToDo;
   } catch (error) {
-    if (!context.work.promoted && !context.dryRun) await removeStaging(context);
-    throw context.signal.aborted ? new Interrupted() : error;
+    if (!context.work.promoted && !context.dryRun && steps.includes('stage-nodes'))
+      await removeStaging(context);
+    throw context.signal.aborted ? (context.signal.reason as Error) : error;
   }
+}
+
+/** The pair that a resumed run must begin with too, even if only its vectors are there. */
+function backupOf({ backup, assessment }: RunStepsContext): string | null {
+  return (backup ?? assessment.backups.newestVectors)?.timestamp ?? null;
+}
+
+/** @throws Error where a plan names what does not exist, which its loading refuses */
+export function stepOf(id: string): Step {
+  const step = STEPS.get(id);
+  if (step === undefined) throw new Error(`there is no step "${id}"`);
+  return step;
 }
 
 /** Gives up waiting as soon as the operator aborts, whatever the work itself still waits for. */
@@ -66,33 +107,53 @@ export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): P
   }
 }
 
-async function runStep(
+/** Runs one step, tells its course, and journals it. */
+export async function runStep(
   step: Step,
-  context: Omit<StepContext, 'progress'>,
-  emit: Emit,
+  context: RunStepsContext,
+  { emit, journal }: Pick<Execution, 'emit' | 'journal'>,
   place: { title: string; index: number; total: number },
 ): Promise<void> {
   const { title } = place;
+  const finished = (outcome: 'done' | 'skipped' | 'failed', seconds: number, detail: string): void =>
+    emit({ type: 'step.finished', step: step.id, title, outcome, seconds, detail });
   emit({ type: 'step.started', step: step.id, ...place, index: place.index + 1 });
-  if (context.dryRun && step.writes) {
-    emit({ type: 'step.finished', step: step.id, title, outcome: 'skipped', seconds: 0, detail: 'dry run' });
+  const reason = whySkipped(step, context);
+  if (reason !== null) {
+    finished('skipped', 0, reason);
     return;
   }
   const started = performance.now();
   const seconds = (): number => (performance.now() - started) / 1000;
   try {
-    const work = step.run({ ...context, progress: progressOf(step.id, emit) });
+    journal?.append({ entry: 'step', step: step.id, phase: 'intent' });
+    const work = step.run(await ownContext(step, context, emit));
     const detail = await (step.isSwap === true ? work : unlessAborted(work, context.signal));
-    emit({ type: 'step.finished', step: step.id, title, outcome: 'done', seconds: seconds(), detail });
+    journal?.append({ entry: 'step', step: step.id, phase: 'done', work: { ...lastingWork(context.work) } });
+    finished('done', seconds(), detail);
   } catch (error) {
     const detail = context.signal.aborted
       ? 'stopped by the operator'
       : error instanceof Error
         ? error.message
         : String(error);
-    emit({ type: 'step.finished', step: step.id, title, outcome: 'failed', seconds: seconds(), detail });
+    finished('failed', seconds(), detail);
     throw error;
   }
+}
+
+async function ownContext(step: Step, context: RunStepsContext, emit: Emit): Promise<StepContext> {
+  // Those that do without never look at it.
+  const graph = step.withoutGraph === true ? (null as never) : await context.liveGraph();
+  const { backup, assessment } = backupsInUse(context);
+  return { ...context, graph, backup, assessment, progress: progressOf(step.id, emit) };
+}
+
+/** @returns why a step is left out of this run; null where it is not */
+export function whySkipped(step: Step, { dryRun, options }: RunStepsContext): string | null {
+  if (dryRun && step.writes) return 'dry run';
+  if (options.only === null || step.store === undefined || step.store === options.only) return null;
+  return `not asked for (--only ${options.only})`;
 }
 
 /** Milliseconds for removing the staging graph; who aborts waits less. */
@@ -102,47 +163,22 @@ const REMOVAL_ON_ABORT_MS = 2_000;
 /** Best effort: the graph server may be what failed. What stays is named by the next assessment. */
 async function removeStaging({
   openGraph,
-  graph,
+  assessment,
   stagingKey,
   notice,
   signal,
-}: Omit<StepContext, 'progress'>): Promise<void> {
+}: RunStepsContext): Promise<void> {
   const remove = async (): Promise<void> => {
     await (await openGraph()).command('remove the staging graph', 'DEL', stagingKey);
   };
   try {
     await withTimeout(remove(), signal.aborted ? REMOVAL_ON_ABORT_MS : REMOVAL_MS, 'DEL');
   } catch (error) {
-    const { reason } = graphFailure('remove the staging graph', graph.address, error);
+    const [host = '', port = '0'] = assessment.graph.address.split(/:(?=\d+$)/);
+    const address = { host, port: Number(port), tls: false };
+    const { reason } = graphFailure('remove the staging graph', address, error);
     notice(
       `The staging graph "${stagingKey}" could not be removed (${reason}); it is not live and can be deleted.`,
     );
   }
-}
-
-/** Memory that a second copy of the graph needs, per byte of payload or backup; measured with generated populations. */
-const BYTES_PER_NODE = 4_000;
-
-/**
- * Proves what can be proven before the first change: that the server has memory for a second graph beside the first.
- *
- * @throws Failure `out-of-memory`
- */
-export function checkMemory(
-  context: Omit<StepContext, 'progress'>,
-  server: { usedMemory: number; maxMemory: number } | null,
-): void {
-  if (server === null || server.maxMemory === 0) return;
-  const needed = context.assessment.vectors.points * BYTES_PER_NODE;
-  const free = server.maxMemory - server.usedMemory;
-  if (needed <= free) return;
-  const mb = (bytes: number): string => `${Math.round(bytes / 1_048_576)} MB`;
-  throw new Failure({
-    operation: 'make room for the new graph beside the old one',
-    subject: `${context.graph.address.host}:${context.graph.address.port}`,
-    reason: `it needs about ${mb(needed)}, and the server has ${mb(free)} left of its maxmemory of ${mb(server.maxMemory)}`,
-    hint: 'Raise maxmemory (CONFIG SET maxmemory) or the size of the machine, then run the command again.',
-    exitCode: ExitCode.failed,
-    code: 'out-of-memory',
-  });
 }

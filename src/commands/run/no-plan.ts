@@ -36,7 +36,7 @@ function nothingApplies(options: readonly PlanOption[]): Failure {
     operation: 'choose a recovery plan',
     subject: 'what the assessment found',
     reason: options.map(({ name, reason }) => `${name}: ${reason}`).join('; '),
-    hint: 'Nothing was changed. If there are backups elsewhere, point AUTOMEM_BACKUP_DIR at them and run the command again.',
+    hint: `Nothing was changed. If there are backups elsewhere, point AUTOMEM_BACKUP_DIR at them and run the command again.${onRequest(options)}`,
     exitCode: ExitCode.nothingToRecoverFrom,
     code: 'no-plan-applies',
   });
@@ -85,6 +85,12 @@ export function notConfirmedFailure({ confirm, confirmName, chosen }: RunContext
     exitCode: ExitCode.usage,
     code: 'not-confirmed',
   });
+}
+
+/** Plans that are never taken by themselves. */
+function onRequest(options: readonly PlanOption[]): string {
+  const names = options.filter((option) => option.onRequest === true).map(({ name }) => name);
+  return names.length === 0 ? '' : ` Plans that run when you name them: ${names.join(', ')}.`;
 }
 
 function applying(options: readonly PlanOption[]): string {

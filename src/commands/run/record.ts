@@ -1,36 +1,103 @@
+import { readFileSync } from 'node:fs';
+import { open, readFile, rename } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { EventBus } from '../../recovery/event-bus.js';
 import type { Summary, TimedEvent } from '../../recovery/events.js';
-import { RunDirectory } from '../../recovery/run-directory.js';
+import { Journal, type RunHeader } from '../../recovery/journal.js';
+import { RunDirectory, runFolderFailure } from '../../recovery/run-directory.js';
+import type { RunState } from '../../recovery/run-state.js';
 import { linesView } from '../../report/lines.js';
+import type { Checkpoints } from '../../steps/change.js';
 
 /** Events that have a file of their own, or are worth nothing afterwards. */
-const NOT_IN_JOURNAL = new Set<TimedEvent['type']>(['quarantine', 'salvage', 'step.progress', 'summary']);
+const NOT_LOGGED = new Set<TimedEvent['type']>(['quarantine', 'salvage', 'step.progress', 'summary']);
 
-/** What a run leaves in its folder: journal, quarantine, salvages, report and summary. */
-export class RunRecord {
+/** What a run leaves in its folder: journal, events, quarantine, salvages, checkpoints, report and summary. */
+export class RunRecord implements Checkpoints {
   private readonly lines: string[] = [];
   private readonly print = linesView((line) => this.lines.push(line));
 
-  private constructor(private readonly directory: RunDirectory) {}
+  private constructor(
+    private readonly directory: RunDirectory,
+    readonly journal: Journal,
+  ) {}
 
-  /** Opens the folder and listens to the run from its first event on. @throws Failure where it cannot be made */
-  static async open(state: string, run: string, bus: EventBus): Promise<RunRecord> {
-    const record = new RunRecord(await RunDirectory.create(state, run));
+  /** Opens the folder of a new run and listens to it from its first event on. @throws Failure where it cannot be made */
+  static async create(state: string, header: RunHeader, bus: EventBus): Promise<RunRecord> {
+    const directory = await RunDirectory.create(state, header.run);
+    const journal = Journal.open(join(directory.path, 'journal.ndjson'));
+    journal.append({ entry: 'run', ...header });
+    return new RunRecord(directory, journal).listen(bus);
+  }
+
+  /**
+   * Opens the folder of a run that goes on.
+   *
+   * @param anew whether its steps begin anew: what they put aside so far, they will put aside again
+   */
+  static async reopen(state: string, { header }: RunState, anew: boolean, bus: EventBus): Promise<RunRecord> {
+    const directory = await RunDirectory.create(state, header.run);
+    if (anew) await directory.remove('quarantine.ndjson', 'salvage.ndjson');
+    const journal = Journal.open(join(directory.path, 'journal.ndjson'));
+    return new RunRecord(directory, journal).listen(bus);
+  }
+
+  private listen(bus: EventBus): this {
     bus.subscribe((event) => {
-      if (event.type !== 'summary') record.print(event);
-      if (!NOT_IN_JOURNAL.has(event.type)) record.directory.append('journal.ndjson', event);
+      if (event.type !== 'summary') this.print(event);
+      if (!NOT_LOGGED.has(event.type)) this.directory.append('events.ndjson', event);
     });
-    return record;
+    return this;
   }
 
   append(name: 'quarantine.ndjson' | 'salvage.ndjson', entry: unknown): void {
     this.directory.append(name, entry);
   }
 
+  /** How many records an NDJSON file of the folder held before this process. */
+  count(name: 'quarantine.ndjson' | 'salvage.ndjson'): number {
+    try {
+      return readFileSync(join(this.directory.path, name), 'utf8').split('\n').length - 1;
+    } catch {
+      return 0;
+    }
+  }
+
+  async read(name: string): Promise<Buffer | null> {
+    try {
+      return await readFile(join(this.directory.path, name));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+      throw runFolderFailure(join(this.directory.path, name), error);
+    }
+  }
+
+  /** On the disk under its name, whole, or not at all. */
+  async write(name: string, data: Buffer): Promise<void> {
+    const path = join(this.directory.path, name);
+    try {
+      const file = await open(`${path}.new`, 'w', 0o600);
+      try {
+        await file.writeFile(data);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      await rename(`${path}.new`, path);
+    } catch (error) {
+      throw runFolderFailure(path, error);
+    }
+  }
+
   /** Absolute paths, by name, of all that the folder will hold. */
   files(): Record<string, string> {
     const { path } = this.directory;
-    return { ...this.directory.files(), report: `${path}/report.txt`, summary: `${path}/summary.json` };
+    return {
+      ...this.directory.files(),
+      journal: join(path, 'journal.ndjson'),
+      report: join(path, 'report.txt'),
+      summary: join(path, 'summary.json'),
+    };
   }
 
   /** Writes what is left to write. @throws Failure where anything of the record was lost, however early */
@@ -39,5 +106,7 @@ export class RunRecord {
     this.print({ ...summary, time: new Date().toISOString() });
     await this.directory.write('report.txt', `${this.lines.join('\n')}\n`);
     await this.directory.write('summary.json', `${JSON.stringify(summary, null, 2)}\n`);
+    this.journal.append({ entry: 'end', outcome: summary.outcome, exitCode: summary.exitCode });
+    this.journal.close();
   }
 }

@@ -1,179 +1,259 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createActor, fromPromise, waitFor } from 'xstate';
-import type { BackupDepth } from '../../assess/assess-backups.js';
 import { Failure, Interrupted } from '../../failure.js';
 import { rankPlans } from '../../plans/choose.js';
 import { loadPlans } from '../../plans/load.js';
+import type { PlanOption } from '../../plans/types.js';
 import { EventBus } from '../../recovery/event-bus.js';
-import type { ComparisonResult, RunControls, Summary } from '../../recovery/events.js';
-import { acquireLease, type Lease } from '../../recovery/lease.js';
+import type { RunControls, Summary } from '../../recovery/events.js';
 import {
+  isResumePoint,
   recoveryMachine,
+  resumePoint,
   type RecoveryActor,
+  type ResumePoint,
   type RunContext,
-  type RunRequest,
 } from '../../recovery/machine.js';
+import type { RunState } from '../../recovery/run-state.js';
+import type { Assessment } from '../../assess/types.js';
 import { newRunId } from '../../recovery/run-directory.js';
 import type { Settings } from '../../settings/settings.js';
 import { STEPS } from '../../steps/registry.js';
-import { Origin } from '../../steps/source-index.js';
-import { emptyWork, type RebuildWork, type StepContext } from '../../steps/step.js';
-import { assessWith, type Assessed, type BackupChoice } from './assess-actor.js';
-import { conclude, summarize } from './conclude.js';
-import { checkMemory, executePlan, unlessAborted } from './execute-actor.js';
+import { emptyWork, type RunStepsContext, type RunWork } from '../../steps/step.js';
+import { asAsked } from './as-asked.js';
+import { assessWith, type Assessed } from './assess-actor.js';
+import { announcements } from './announcements.js';
+import { JournalledChanges } from './change-log.js';
+import { executePlan, firstStepToRun, unlessAborted } from './execute-actor.js';
+import { mendChecks } from './fix-actor.js';
+import { takeLease, type TakenLease } from './lease-places.js';
 import { noPlanFailure, notConfirmedFailure } from './no-plan.js';
 import { PhaseClock } from './phases.js';
+import { openPlaces, type BackupPlaces } from './places.js';
 import { RunRecord } from './record.js';
+import { RunReport } from './run-report.js';
+import { safeguard } from './safeguard.js';
+import { headerOf, resumedEntry, type SessionOptions } from './session-options.js';
+import { stepContext } from './step-context.js';
 import { runValidation } from './validate-actor.js';
 import { Connections } from './world.js';
 
-/** Where lifeboat.config.yaml sets none. */
-const DEFAULT_RTO_SECONDS = 15 * 60;
-const DEFAULT_RPO_SECONDS = 24 * 3600;
+const SNAPSHOT = 'machine.json';
 
-export interface SessionOptions {
-  command: 'assess' | 'recover' | 'validate' | 'drill';
-  request: RunRequest;
-  backup: BackupChoice;
-  backupDepth: BackupDepth;
-  restoreUnmatched: boolean;
-  /** Folders with plans, the built-in one first. */
-  planFolders: readonly string[];
-  /** Whether a folder with journal and report is kept; reading commands leave no trace. */
-  keepsRecord: boolean;
-  /** Looks at the recovered graph before the run concludes: a drill compares it with the one before the damage. */
-  inspect?: () => Promise<ComparisonResult>;
-}
+/** Milliseconds. */
+const RELEASE_ON_ABORT_MS = 1_000;
 
 /** One run from its request to its summary: gives the machine its actors and tells everything that happens. */
 export class RunSession {
   readonly bus = new EventBus();
-  readonly run = newRunId(new Date());
-  private readonly work: RebuildWork = emptyWork();
+  readonly run: string;
+  private readonly work: RunWork = emptyWork();
   private readonly abort = new AbortController();
+  /** Aborts when the operator asks to stop for the first time: what only waits ends at once. */
+  private readonly stop = new AbortController();
   private readonly connections: Connections;
   private readonly phases = new PhaseClock(this.bus.emit);
-  private readonly started = performance.now();
+  private readonly reporting: RunReport;
   private record: RunRecord | null = null;
-  private lease: Lease | null = null;
+  private changes: JournalledChanges | null = null;
+  private lease: TakenLease | null = null;
   private found: Assessed | null = null;
-  private salvaged = 0;
-  private quarantined = 0;
-  private summary: Summary | null = null;
+  /** What a run that goes on was planned on. */
+  private original: Assessment | null = null;
+  private places: BackupPlaces | null = null;
   private actor: RecoveryActor | null = null;
+  private context: RunStepsContext | null = null;
+  private interruptions = 0;
+  /** True from the first step of a plan on. */
+  private executing = false;
 
   constructor(
     private readonly settings: Settings,
     private readonly options: SessionOptions,
   ) {
+    this.run = options.resume?.header.run ?? newRunId(new Date());
     this.connections = new Connections(settings, () => this.found?.server?.queryTimeoutMs ?? 0);
+    this.reporting = new RunReport(settings, options, this.run, this.work, this.bus);
   }
 
   readonly controls: RunControls = {
     choose: (plan) => this.actor?.send({ type: 'CHOOSE', plan }),
     confirm: (typed) => this.actor?.send({ type: 'CONFIRM', typed }),
+    fix: () => this.actor?.send({ type: 'FIX' }),
     back: () => this.actor?.send({ type: 'BACK' }),
     cancel: () => this.actor?.send({ type: 'CANCEL' }),
     interrupt: () => {
       this.interruptions++;
+      this.stop.abort(new Interrupted());
       this.actor?.send({ type: 'INTERRUPT' });
       // Only what changes something is first brought to a good end.
-      if (this.interruptions === 1 && this.changes) return;
-      this.abort.abort(new Interrupted());
-      // A server that is silent keeps nobody waiting, and no step that was left behind writes anything more.
-      this.connections.close();
+      if (this.interruptions === 1 && this.executing) return;
+      this.stopNow(new Interrupted());
     },
   };
-  private interruptions = 0;
-  /** True from the first step of a plan on. */
-  private changes = false;
+
+  /** A server that is silent keeps nobody waiting, and no step that was left behind writes anything more. */
+  private stopNow(reason: Error): void {
+    this.abort.abort(reason);
+    this.connections.close();
+  }
 
   /**
    * Runs to the end. Expected failures are in the summary; anything thrown is a bug.
    */
   async execute(): Promise<Summary> {
     try {
-      this.announce();
-      this.actor = createActor(this.machine(), { input: this.options.request });
+      this.reporting.announce();
+      const { resume: earlier } = this.options;
+      const resume = earlier === null ? null : await this.reopenRecord(earlier);
+      this.original = resume?.context.assessment ?? null;
+      this.actor = createActor(this.machine(), { input: { ...this.options.request, resume } });
+      let kept: Promise<void> = Promise.resolve();
+      this.actor.subscribe(({ value }) => {
+        if (typeof value === 'string' && isResumePoint(value)) kept = kept.then(() => this.keepSnapshot());
+      });
       this.actor.start();
       const { context } = await waitFor(this.actor, (snapshot) => snapshot.status === 'done', {
         timeout: Infinity,
       });
+      await kept;
       // Only a bug keeps a run from its summary.
-      if (this.summary === null) throw explain(context);
-      return this.summary;
+      if (this.reporting.summary === null) throw explain(context);
+      return this.reporting.summary;
     } finally {
       this.connections.close();
-      await this.lease?.release();
+      await this.places?.close();
+      await this.releaseLease();
     }
   }
 
-  private announce(): void {
-    this.bus.emit({
-      type: 'run.started',
-      command: this.options.command,
-      run: this.run,
-      graph: this.settings.graph.name,
-      collection: this.settings.vectors.collection,
-      dryRun: this.options.request.dryRun,
-      rtoSeconds: this.rtoSeconds,
-    });
+  /** Whoever aborts does not wait for a silent server: the lease runs out by itself. */
+  private async releaseLease(): Promise<void> {
+    const release = this.lease?.release() ?? Promise.resolve();
+    if (this.abort.signal.aborted) await Promise.race([release, sleep(RELEASE_ON_ABORT_MS)]);
+    else await release;
   }
 
-  private get rtoSeconds(): number {
-    return this.settings.objectives.rtoSeconds ?? DEFAULT_RTO_SECONDS;
+  private async keepSnapshot(): Promise<void> {
+    if (this.record === null || this.actor === null) return;
+    const snapshot = Buffer.from(JSON.stringify(this.actor.getPersistedSnapshot()));
+    // A disk that is full stops the run at the next entry of its journal, before the next change.
+    await this.record.write(SNAPSHOT, snapshot).catch(() => undefined);
+  }
+
+  /** @returns where the run goes on, null where it begins */
+  private async reopenRecord(resume: RunState): Promise<ResumePoint | null> {
+    const { state } = this.settings.folders;
+    const next = firstStepToRun(resume);
+    this.record = await RunRecord.reopen(state, resume, next === 0, this.bus);
+    if (next > 0) {
+      Object.assign(this.work, resume.work, swapOf(resume));
+      this.reporting.takeUp(this.record);
+    }
+    const snapshot = await this.record.read(SNAPSHOT);
+    this.bus.emit({
+      type: 'resumed',
+      run: this.run,
+      after: next === 0 ? null : (resume.done.at(-1) ?? null),
+    });
+    return snapshot === null ? null : pointOf(snapshot);
   }
 
   private machine(): typeof recoveryMachine {
     const { emit } = this.bus;
     return recoveryMachine.provide({
       actors: {
-        lease: fromPromise(async () => {
-          if (this.options.keepsRecord) {
-            this.record = await RunRecord.open(this.settings.folders.state, this.run, this.bus);
-          }
-          this.lease = await acquireLease();
-        }),
+        lease: fromPromise(() => this.takeLease()),
         assess: fromPromise(() => unlessAborted(this.assess(), this.abort.signal)),
         plan: fromPromise(() => this.plan()),
-        safeguard: fromPromise(async () => checkMemory(await this.stepContext(), this.found?.server ?? null)),
+        safeguard: fromPromise(async ({ input }) => {
+          await this.moveLease(input.plan);
+          const proven = safeguard(input.plan, this.stepContext(), this.assessed().server);
+          await unlessAborted(proven, this.abort.signal);
+        }),
         execute: fromPromise(async ({ input }) => {
-          this.changes = true;
+          this.executing = true;
+          this.reporting.hasBegun = true;
           this.phases.enter('execute');
-          await executePlan(input.plan, await this.stepContext(), emit, {
-            afterStep: () => this.interruptions > 0,
+          return executePlan(input.plan, this.stepContext(), {
+            emit,
+            journal: this.record?.journal ?? null,
+            resume: this.options.resume,
+            stopAfterStep: () => this.interruptions > 0,
           });
         }),
-        validate: fromPromise(({ input }) => unlessAborted(this.validate(input.executed), this.abort.signal)),
-        report: fromPromise(({ input }) => this.report(input.context)),
+        validate: fromPromise(({ input }) => unlessAborted(this.validate(input), this.abort.signal)),
+        fix: fromPromise(async ({ input }) => {
+          this.executing = true;
+          await mendChecks(input.checks, this.stepContext(), {
+            emit,
+            journal: this.record?.journal ?? null,
+            stopAfterStep: () => this.interruptions > 0,
+          });
+        }),
+        report: fromPromise(async ({ input }) => {
+          this.phases.enter('report');
+          const failure = explain(input.context);
+          await this.reporting.report(
+            { ...input.context, failure },
+            this.record,
+            this.changes,
+            this.abort.signal,
+          );
+          this.phases.leave();
+        }),
       },
-      actions: {
-        announceChoice: ({ context }) =>
-          emit({
-            type: 'plan.chosen',
-            plan: context.chosen?.name ?? '',
-            by: context.plan === null && !context.interactive ? 'lifeboat' : 'operator',
-          }),
-        askForName: ({ context }) =>
-          emit({ type: 'confirm.required', plan: context.chosen?.name ?? '', name: context.confirmName }),
-        acceptName: ({ context }) => emit({ type: 'confirm.accepted', plan: context.chosen?.name ?? '' }),
-        rejectName: ({ context, event }) =>
-          emit({
-            type: 'confirm.rejected',
-            typed: event.type === 'CONFIRM' ? event.typed : '',
-            name: context.confirmName,
-          }),
-        announceStop: ({ context }) =>
-          emit({
-            type: 'stopping',
-            message: this.interruptions > 1 ? 'aborting now' : this.stopMessage(context),
-          }),
-      },
+      actions: announcements(emit, (context) =>
+        this.interruptions > 1 ? 'aborting now' : this.stopMessage(context),
+      ),
     });
+  }
+
+  private async takeLease(): Promise<void> {
+    if (this.options.resume === null && this.options.keepsRecord) {
+      const header = headerOf(this.run, this.settings, this.options);
+      this.record = await RunRecord.create(this.settings.folders.state, header, this.bus);
+    }
+    if (this.options.takesLease) await this.leaseFrom({ awayFromGraph: false });
+    if (this.options.resume !== null) this.record?.journal.append(resumedEntry());
+    this.changes = new JournalledChanges(this.record?.journal ?? null, () => this.lease, this.options.resume);
+  }
+
+  private async leaseFrom({ awayFromGraph }: { awayFromGraph: boolean }): Promise<void> {
+    const lease = await takeLease(this.settings, {
+      run: this.run,
+      command: this.options.command,
+      takeOver: this.options.takeOver,
+      awayFromGraph,
+      notice: (message) => this.bus.emit({ type: 'notice', message }),
+    });
+    lease.lost.addEventListener('abort', () => {
+      if (this.lease === lease) this.stopNow(lease.lost.reason as Error);
+    });
+    const before = this.lease;
+    this.lease = lease;
+    await before?.release();
+  }
+
+  /** A lease beside the graph would be gone with the volume that is put back. */
+  private async moveLease({ steps }: PlanOption): Promise<void> {
+    if (this.lease?.besideGraph !== true || !steps.some(({ id }) => id === 'await-graph')) return;
+    await this.leaseFrom({ awayFromGraph: true });
   }
 
   private async assess(): Promise<Assessed['assessment']> {
     this.phases.enter('assess');
-    this.found = await assessWith(this.settings, this.options.backup, this.options.backupDepth);
+    // A run that goes on keeps to the backup that it began with.
+    const begun = this.options.resume?.plan ?? null;
+    const choice = begun === null ? this.options.backup : (begun.backup ?? 'none');
+    this.places ??= await openPlaces(this.settings, this.options.backupFile, this.abort.signal);
+    this.found = await assessWith(
+      this.settings,
+      this.places,
+      choice,
+      this.options.backupDepth,
+      begun === null ? this.options.deep : 'never',
+    );
     const { assessment } = this.found;
     for (const finding of assessment.findings) this.bus.emit({ type: 'finding', finding });
     this.bus.emit({ type: 'assessment', assessment });
@@ -187,88 +267,38 @@ export class RunSession {
     const { graph, vectors } = found.assessment;
     const rates = { points: vectors.readRate, nodes: graph.readRate, backupBytes: found.backupReadRate };
     const titles = new Map([...STEPS.values()].map(({ id, title }) => [id, title]));
-    const ranked = rankPlans(plans, found.assessment, rates, titles);
+    const ranked = asAsked(rankPlans(plans, found.assessment, rates, titles), this.options);
     this.bus.emit({ type: 'plans', ...ranked });
     return ranked;
   }
 
-  private async validate(executed: boolean): ReturnType<typeof runValidation> {
+  private async validate({
+    executed,
+    rounds,
+  }: {
+    executed: boolean;
+    rounds: number;
+  }): ReturnType<typeof runValidation> {
     this.phases.enter('validate');
-    const { restored, sink, index } = this.work;
-    const byRelationship = Object.fromEntries(
-      [...(sink?.digests ?? [])].map(([type, { count }]) => [type, count]),
-    );
-    const quarantined = new Set([...(index?.entries(Origin.Quarantined) ?? [])].map(({ key }) => key));
-    const expected = executed ? { ...restored, byRelationship, quarantined } : null;
+    const { restored, byRelationship, quarantinedPoints } = this.work;
+    const expected =
+      executed && byRelationship !== null
+        ? { ...restored, byRelationship, quarantined: new Set(quarantinedPoints) }
+        : null;
     return runValidation(
       this.settings,
       this.connections,
-      { expected, depth: executed ? 'ids' : 'content', signal: this.abort.signal },
+      // What was mended in place was proven by no candidate.
+      { expected, depth: expected !== null && rounds === 0 ? 'ids' : 'content', signal: this.abort.signal },
       this.bus.emit,
     );
   }
 
-  private async report(context: RunContext): Promise<void> {
-    this.phases.enter('report');
-    const seconds = (performance.now() - this.started) / 1000;
-    const comparison = context.executed ? await this.inspect() : undefined;
-    if (comparison?.result !== undefined)
-      this.bus.emit({ type: 'comparison', comparison: comparison.result });
-    const explained = { ...context, failure: explain(context) ?? comparison?.error ?? null };
-    const facts = {
-      command: this.options.command,
-      run: this.run,
-      seconds,
-      rtoSeconds: this.rtoSeconds,
-      rpoSeconds: this.settings.objectives.rpoSeconds ?? DEFAULT_RPO_SECONDS,
-      salvaged: this.salvaged,
-      quarantined: this.quarantined,
-      work: this.work,
-      ...(comparison?.result === undefined ? {} : { comparison: comparison.result }),
-    };
-    const conclusion = conclude(explained, facts);
-    this.tellFailure(conclusion.failure);
-    this.phases.leave();
-    let summary = summarize(explained, facts, conclusion, this.record?.files() ?? {});
-    try {
-      await this.record?.close(summary);
-    } catch (error) {
-      if (!(error instanceof Failure)) throw error;
-      // What was quarantined is nowhere then: that must not end as a success.
-      this.tellFailure(error);
-      summary = summarize(
-        explained,
-        facts,
-        conclude({ ...explained, failure: conclusion.failure ?? error }, facts),
-        {},
-      );
-    }
-    this.bus.emit(summary);
-    this.summary = summary;
-  }
-
-  /** A drill that could not compare has proven nothing: the error counts like any other of the run. */
-  private async inspect(): Promise<{ result?: ComparisonResult; error?: unknown }> {
-    const { inspect } = this.options;
-    if (inspect === undefined) return {};
-    try {
-      return { result: await unlessAborted(inspect(), this.abort.signal) };
-    } catch (error) {
-      return { error };
-    }
-  }
-
   private stopMessage({ executed }: RunContext): string {
-    if (!this.changes) return 'stopping';
+    if (!this.executing) return 'stopping';
     return executed
       ? 'finishing what is left to check; again to abort now'
       : 'stopping after this step; again to abort now';
-  }
-
-  private tellFailure(failure: Failure | null): void {
-    if (failure === null) return;
-    const { code, message, hint, exitCode } = failure;
-    this.bus.emit({ type: 'failure', code, message, hint, exitCode });
   }
 
   private assessed(): Assessed {
@@ -276,41 +306,37 @@ export class RunSession {
     return this.found;
   }
 
-  private context: Omit<StepContext, 'progress'> | null = null;
-
-  private async stepContext(): Promise<Omit<StepContext, 'progress'>> {
-    if (this.context !== null) return this.context;
-    const { assessment, archive } = this.assessed();
-    const { graph, vectors, excludedTypes } = this.settings;
-    this.context = {
-      graphName: graph.name,
-      collection: vectors.collection,
-      excludedTypes: new Set(excludedTypes),
-      graph: await this.connections.openGraph(),
-      openGraph: this.connections.openGraph,
-      vectors: this.connections.vectors(),
-      archive,
-      backup: assessment.backups.newest,
-      assessment,
-      stagingKey: `{${graph.name}}:lifeboat:${this.run}`,
-      replacedKey: `{${graph.name}}:before:${this.run}`,
-      dryRun: this.options.request.dryRun,
-      restoreUnmatched: this.options.restoreUnmatched,
+  private stepContext(): RunStepsContext {
+    this.context ??= stepContext({
+      settings: this.settings,
+      found: this.assessed(),
+      assessment: this.original,
+      run: this.run,
+      options: this.options,
+      connections: this.connections,
+      changes: this.changes as JournalledChanges,
+      record: this.record,
+      reporting: this.reporting,
       signal: this.abort.signal,
-      notice: (message) => this.bus.emit({ type: 'notice', message }),
-      salvage: (id, field, rule) => {
-        this.salvaged++;
-        this.record?.append('salvage.ndjson', { id, field, rule });
-        this.bus.emit({ type: 'salvage', id, field, rule });
-      },
-      quarantine: (entry) => {
-        this.quarantined++;
-        this.record?.append('quarantine.ndjson', entry);
-        this.bus.emit({ type: 'quarantine', kind: entry.kind, id: entry.id, reason: entry.reason });
-      },
+      stopSignal: this.stop.signal,
       work: this.work,
-    };
+    });
     return this.context;
+  }
+}
+
+/** What a run knows of a swap that it made, also where its step had no time to say so. */
+function swapOf({ changes }: RunState): Partial<RunWork> {
+  const swap = changes.find(({ change, phase }) => change.kind === 'graph-swap' && phase === 'done')?.change;
+  return swap?.kind === 'graph-swap' ? { promoted: true, replaced: swap.replaced !== null } : {};
+}
+
+/** @returns null where the snapshot is damaged: the journal alone tells enough to assess anew and go on with its plan */
+function pointOf(snapshot: Buffer): ResumePoint | null {
+  try {
+    return resumePoint(JSON.parse(snapshot.toString('utf8')));
+  } catch {
+    return null;
   }
 }
 

@@ -41,6 +41,7 @@ export async function runValidation(
     graphName: settings.graph.name,
     collection: settings.vectors.collection,
     excludedTypes: new Set(settings.excludedTypes),
+    payloadIndexes: settings.vectors.payloadIndexes,
     census: null,
     ...options,
   };

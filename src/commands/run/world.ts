@@ -3,6 +3,7 @@ import { s3Archive } from '../../stores/archive/s3-archive.js';
 import type { Archive } from '../../stores/archive/archive.js';
 import type { GraphAddress } from '../../stores/graph/connection.js';
 import { GraphStore } from '../../stores/graph/graph-store.js';
+import type { ApiAddress } from '../../stores/service/automem-api.js';
 import type { VectorAddress } from '../../stores/vectors/vector-failure.js';
 import { VectorStore } from '../../stores/vectors/vector-store.js';
 import type { Settings } from '../../settings/settings.js';
@@ -28,6 +29,11 @@ export function vectorAddress({ vectors }: Settings): VectorAddress {
   };
 }
 
+/** AutoMem itself. */
+export function serviceAddress({ service }: Settings): ApiAddress {
+  return { url: service.url, apiToken: service.apiToken, adminToken: service.adminToken };
+}
+
 /** Places with backups, in order of preference. */
 export function archives({ backups }: Settings): Archive[] {
   const local = localArchive(backups.dir);
@@ -37,6 +43,7 @@ export function archives({ backups }: Settings): Archive[] {
 /** Connections of a run, opened when they are first needed and closed together. */
 export class Connections {
   private readonly graphs: GraphStore[] = [];
+  private ownGraph: GraphStore | null = null;
   private vectorStore: VectorStore | null = null;
 
   constructor(
@@ -50,6 +57,12 @@ export class Connections {
     store.queryTimeoutMs = this.queryTimeoutMs();
     this.graphs.push(store);
     return store;
+  };
+
+  /** The run's own connection, made anew where the one before broke. */
+  readonly graph = async (): Promise<GraphStore> => {
+    if (this.ownGraph?.redis.status !== 'ready') this.ownGraph = await this.openGraph();
+    return this.ownGraph;
   };
 
   vectors(): VectorStore {

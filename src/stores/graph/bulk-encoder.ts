@@ -25,7 +25,7 @@ export class BulkBlock {
    * @param keys the properties that every row carries, in this order; without NUL.
    */
   constructor(
-    name: string,
+    readonly name: string,
     private readonly keys: readonly string[],
     capacity = 16 * 1024,
   ) {
@@ -34,6 +34,11 @@ export class BulkBlock {
     this.reserve(4);
     this.length = this.buffer.writeUInt32LE(keys.length, this.length);
     for (const key of keys) this.text(key);
+  }
+
+  /** Whether its rows are nodes without any property: such rows have no bytes. */
+  get isBare(): boolean {
+    return this.keys.length === 0;
   }
 
   get bytes(): number {

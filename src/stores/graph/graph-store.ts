@@ -176,11 +176,13 @@ export class GraphStore {
 
   /** Every node, page by page of internal ids. The caller reconciles the number with {@link survey}. */
   async *nodes(graph: string): AsyncGenerator<GraphNode[]> {
-    const read = (from: number, to: number): Promise<CompactCell[][]> =>
-      this.rows(graph, `MATCH (n) WHERE id(n) >= ${from} AND id(n) < ${to} RETURN n`);
-    for await (const rows of this.pages(graph, read)) {
-      yield await this.decoded(graph, rows, decodeNode);
-    }
+    yield* this.pages(graph, (from, to) => this.nodesBetween(graph, from, to));
+  }
+
+  /** Nodes with an internal id of at least `from` and less than `to`; at most {@link PAGE_ROWS} of them. */
+  async nodesBetween(graph: string, from: number, to: number): Promise<GraphNode[]> {
+    const rows = await this.rows(graph, `MATCH (n) WHERE id(n) >= ${from} AND id(n) < ${to} RETURN n`);
+    return this.decoded(graph, rows, decodeNode);
   }
 
   private async decoded<T>(
@@ -223,10 +225,19 @@ export class GraphStore {
    * is halved until it stays below the result cap; the caller reconciles the number with {@link survey}.
    */
   async *relationships(graph: string): AsyncGenerator<GraphRelationship[]> {
-    const last = await this.scalar(graph, 'MATCH (n) RETURN max(id(n))');
+    yield* this.relationshipsBetween(graph, 0, (await this.scalar(graph, 'MATCH (n) RETURN max(id(n))')) + 1);
+  }
+
+  /** As {@link relationships}, of sources with an internal id of at least `first` and less than `end`. */
+  async *relationshipsBetween(
+    graph: string,
+    first: number,
+    end: number,
+  ): AsyncGenerator<GraphRelationship[]> {
     let span = PAGE_ROWS;
-    for (let from = 0; from <= last;) {
-      const where = `MATCH (a)-[r]->(b) WHERE id(a) >= ${from} AND id(a) < ${from + span}`;
+    for (let from = first; from < end;) {
+      const to = Math.min(end, from + span);
+      const where = `MATCH (a)-[r]->(b) WHERE id(a) >= ${from} AND id(a) < ${to}`;
       const count = await this.scalar(graph, `${where} RETURN count(r)`);
       if (count > MAX_ROWS && span > 1) {
         span = Math.max(1, Math.floor(span / 2));
@@ -237,7 +248,7 @@ export class GraphStore {
         const rows = await this.rows(graph, `${where} RETURN r${page}`);
         yield await this.decoded(graph, rows, decodeRelationship);
       }
-      from += span;
+      from = to;
       span = Math.min(PAGE_ROWS, span * 2);
     }
   }

@@ -1,6 +1,7 @@
 import { isStorable } from '../../memory/payload.js';
 import type { GraphNode, Value, ValueMap } from '../../memory/values.js';
 import { BulkBlock } from './bulk-encoder.js';
+import { quoteName } from './cypher.js';
 import { DIGEST_PRIME, type GraphStore, type RelationshipDigest } from './graph-store.js';
 
 /** What the server acknowledged. */
@@ -108,32 +109,57 @@ export class BulkWriter {
 
   private send(): void {
     if (this.pendingRows === 0) return;
-    const blocks = this.blockOrder;
-    const rows = this.pendingRows;
     const isNodes = this.kind === 'nodes';
-    if (isNodes) for (const { assign } of blocks) for (const told of assign) told(this.nextId++);
+    // Rows of no bytes are none to the bulk command: nodes without properties are made by a query, behind the others.
+    const isBare = ({ block }: (typeof this.blockOrder)[number]): boolean => isNodes && block.isBare;
+    const bare = this.blockOrder.filter(isBare);
+    const blocks = this.blockOrder.filter((one) => !isBare(one));
+    if (isNodes)
+      for (const { assign } of [...blocks, ...bare]) for (const told of assign) told(this.nextId++);
+    this.reset();
+    this.sendBlocks(
+      blocks.map(({ block }) => block),
+      isNodes,
+    );
+    for (const { block } of bare) this.sendBare(block);
+  }
+
+  private sendBlocks(blocks: readonly BulkBlock[], isNodes: boolean): void {
+    const rows = blocks.reduce((sum, block) => sum + block.rows, 0);
+    if (rows === 0) return;
     const counts = isNodes ? [rows, 0, blocks.length, 0] : [0, rows, 0, blocks.length];
     const begin = this.began ? [] : ['BEGIN'];
     this.began = true;
-    this.reset();
-    const sent = this.store
-      .command(
-        'write the staging graph',
-        'GRAPH.BULK',
-        this.graph,
-        ...begin,
-        ...counts,
-        ...blocks.map(({ block }) => block.finish()),
-      )
+    const data = blocks.map((block) => block.finish());
+    const what = 'write the staging graph';
+    const sent = this.store.command(what, 'GRAPH.BULK', this.graph, ...begin, ...counts, ...data);
+    this.follow(sent, isNodes ? 'nodes' : 'relationships', rows);
+  }
+
+  private sendBare({ name, rows }: BulkBlock): void {
+    this.began = true;
+    const labels = name
+      .split(':')
+      .map((label) => `:${quoteName(label)}`)
+      .join('');
+    const query = `UNWIND range(1, ${rows}) AS i CREATE (${labels})`;
+    this.follow(
+      this.store.command('write the staging graph', 'GRAPH.QUERY', this.graph, query),
+      'nodes',
+      rows,
+    );
+  }
+
+  private follow(sent: Promise<unknown>, kind: keyof Written, rows: number): void {
+    const followed = sent
       .then(() => {
-        if (isNodes) this.written.nodes += rows;
-        else this.written.relationships += rows;
+        this.written[kind] += rows;
       })
       .catch((error: unknown) => {
         this.failure ??= error instanceof Error ? error : new Error(String(error));
       })
-      .finally(() => this.inFlight.delete(sent));
-    this.inFlight.add(sent);
+      .finally(() => this.inFlight.delete(followed));
+    this.inFlight.add(followed);
   }
 
   private reset(): void {

@@ -28,6 +28,9 @@ function perform(act: Act, controls: RunControls): void {
     case 'confirm':
       controls.confirm(act.typed);
       return;
+    case 'fix':
+      controls.fix();
+      return;
     case 'back':
       controls.back();
       return;

@@ -2,7 +2,7 @@ import { textWidth } from '../../report/text.js';
 import type { ConfirmView } from '../../report/view-model.js';
 import type { Layout } from '../layout.js';
 import type { UiModel } from '../model.js';
-import { BLANK, clipRows, hanging, mark, span, type Row } from '../rows.js';
+import { BLANK, hanging, mark, pageRows, span, type Row } from '../rows.js';
 import { CURSOR } from '../theme.js';
 import { planDetails } from './plan-details.js';
 
@@ -19,7 +19,8 @@ export function confirmRows(model: UiModel, confirm: ConfirmView, layout: Layout
   ];
   const room = budget - answer.length - 1;
   const blank = layout.roomy ? 1 : 0;
-  const details = option === undefined ? [] : clipRows(planDetails(option, layout), room - blank);
+  const details =
+    option === undefined ? [] : pageRows(planDetails(option, layout), room - blank, model.ui.page);
   // Where nothing fits but one part, it is the answer.
   return [...(room >= 0 ? [title] : []), ...details, ...(blank === 1 && room > 0 ? [BLANK] : []), ...answer];
 }

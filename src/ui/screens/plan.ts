@@ -1,10 +1,10 @@
 import type { PlanOption } from '../../plans/types.js';
 import { formatDuration } from '../../report/format.js';
 import { oneLine, textWidth, truncateText } from '../../report/text.js';
-import { lossOf } from '../../report/words.js';
+import { lossOf, mayTake, whyNotSays } from '../../report/words.js';
 import type { Layout } from '../layout.js';
 import { cursorIndex, type UiModel } from '../model.js';
-import { BLANK, cell, clipRows, hanging, span, windowRows, type Row } from '../rows.js';
+import { BLANK, cell, hanging, pageRows, pagesOf, span, windowRows, type Row } from '../rows.js';
 import { NOT_APPLICABLE, POINTER } from '../theme.js';
 import { factRows, planDetails } from './plan-details.js';
 
@@ -40,21 +40,25 @@ export function planRows(model: UiModel, layout: Layout, budget: number): Row[] 
     Math.min(table.length, budget - 1 - refused.length - Math.min(details.length + 1, DETAILS)),
   );
   const shown = windowRows(table, at, tableRoom);
-  const left = budget - 1 - shown.length - refused.length;
-  return [
-    headRow(columns, layout),
-    ...shown,
-    ...refused,
-    ...(layout.roomy && left > 1 ? [BLANK, ...clipRows(details, left - 1)] : clipRows(details, left)),
-  ].slice(0, Math.max(1, budget));
+  const gap = layout.roomy ? [BLANK] : [];
+  const left = budget - 1 - shown.length - refused.length - gap.length;
+  // Leafing on shows the details alone, page by page, and then the table again.
+  const page = details.length > left ? model.ui.page % (pagesOf(details, budget) + 1) : 0;
+  if (page > 0) return pageRows(details, budget, page - 1);
+  return [headRow(columns, layout), ...shown, ...refused, ...gap, ...pageRows(details, left, 0)].slice(
+    0,
+    Math.max(1, budget),
+  );
 }
 
 function columnsFor(options: readonly PlanOption[], { narrow, width }: Layout): Columns {
-  const widest = Math.max(13, ...options.map((option) => textWidth(option.name) + (option.applies ? 0 : 2)));
+  const widest = Math.max(13, ...options.map((option) => textWidth(option.name) + (mayTake(option) ? 0 : 2)));
   const name = Math.min(widest, Math.floor(width / (narrow ? 1.7 : 3)));
   const losses = options.filter((option) => option.applies).map((option) => textWidth(lossOf(option)));
   const loses = narrow ? 0 : Math.min(Math.max(8, ...losses), Math.floor((width - name) / 3));
-  return { name, estimate: 6, loses };
+  // A narrow terminal has the room for the word "recommended" only where no column is wider than it must be.
+  const estimate = narrow ? Math.max(4, ...options.map((option) => textWidth(estimateCell(option)))) : 6;
+  return { name, estimate, loses };
 }
 
 function headRow({ name, estimate, loses }: Columns, { narrow }: Layout): Row {
@@ -70,17 +74,21 @@ interface Marks {
 
 function optionRow(option: PlanOption, marks: Marks, columns: Columns, layout: Layout): Row {
   const pointer = marks.chosen ? span(` ${POINTER} `, 'accent') : span('   ');
-  const label = option.applies ? option.name : `${NOT_APPLICABLE} ${option.name}`;
+  const label = mayTake(option) ? option.name : `${NOT_APPLICABLE} ${option.name}`;
   const name = cell(truncateText(label, columns.name), columns.name);
   if (!option.applies) {
-    const reason = truncateText(oneLine(option.reason), layout.width - columns.name - 5);
-    return [pointer, span(`${name}  ${reason}`, marks.chosen ? 'plain' : 'quiet')];
+    const says = option.onRequest === true ? whyNotSays(option) : option.reason;
+    const reason = span(`  ${truncateText(oneLine(says), layout.width - columns.name - 5)}`, 'quiet');
+    return [pointer, span(name, marks.chosen ? 'accent' : mayTake(option) ? 'plain' : 'quiet'), reason];
   }
-  const estimate = option.estimateSeconds === null ? '?' : formatDuration(option.estimateSeconds);
   // The details of a narrow terminal have no room for the word.
   const rest = layout.narrow ? (marks.recommended ? 'recommended' : '') : costCells(option, columns);
-  const numbers = span(`  ${cell(estimate, columns.estimate)}  ${rest}`);
+  const numbers = span(`  ${cell(estimateCell(option), columns.estimate)}  ${rest}`);
   return [pointer, span(name, marks.chosen ? 'accent' : 'plain'), numbers];
+}
+
+function estimateCell({ estimateSeconds }: PlanOption): string {
+  return estimateSeconds === null ? '?' : formatDuration(estimateSeconds);
 }
 
 function costCells(option: PlanOption, { loses }: Columns): string {
@@ -90,9 +98,11 @@ function costCells(option: PlanOption, { loses }: Columns): string {
 
 function detailRows(option: PlanOption, recommended: string | null, layout: Layout): Row[] {
   const title = `${option.title}${option.name === recommended && !layout.narrow ? ' (recommended)' : ''}`;
-  const why = factRows(option.applies ? 'why' : 'why not', option.reason, layout);
   const rows = hanging([span(' ')], title, layout.width, 'title');
-  return option.applies ? [...rows, ...planDetails(option, layout), ...why] : [...rows, ...why];
+  if (option.applies)
+    return [...rows, ...planDetails(option, layout), ...factRows('why', option.reason, layout)];
+  if (!mayTake(option)) return [...rows, ...factRows('why not', option.reason, layout)];
+  return [...rows, ...factRows('why', whyNotSays(option), layout), ...planDetails(option, layout)];
 }
 
 function refusedRows({ ui }: UiModel, layout: Layout): Row[] {

@@ -33,8 +33,10 @@ function panelRows(model: UiModel, layout: Layout, budget: number): Row[] {
     case 'confirm':
       return view.confirm === null ? [] : confirmRows(model, view.confirm, layout, budget);
     case 'execute':
-      return executeRows(view, layout, budget);
+      return executeRows(model, layout, budget);
     case 'validate':
+    case 'offer':
+    case 'mending':
       return validateRows(view, layout, budget);
     case 'report':
       return reportingRows(view);

@@ -1,0 +1,21 @@
+import type { RankedPlans } from '../../plans/choose.js';
+import type { SessionOptions } from './session-options.js';
+
+/** The step that deletes, where it is asked to. */
+const DELETING_STEP = 'repair-graph';
+
+/** What the flags make of the plans: one that deletes points needs the typed confirmation, whatever its file says. */
+export function asAsked(
+  ranked: RankedPlans,
+  { recovery, request }: Pick<SessionOptions, 'recovery' | 'request'>,
+): RankedPlans {
+  if (recovery.orphans !== 'delete') return ranked;
+  const options = ranked.options.map((option) => {
+    // A failed check may begin a repair after any plan.
+    const deletes = request.fix || request.interactive || option.steps.some(({ id }) => id === DELETING_STEP);
+    if (!deletes) return option;
+    const changes = [...option.changes, 'points without a memory (deleted; the snapshot holds them)'];
+    return { ...option, destructive: true, changes };
+  });
+  return { ...ranked, options };
+}

@@ -1,0 +1,79 @@
+import type { Journal } from '../../recovery/journal.js';
+import type { RunState } from '../../recovery/run-state.js';
+import { watchLease } from '../../stores/lease/redis-lease.js';
+import type { GraphStore } from '../../stores/graph/graph-store.js';
+import type { TakenLease } from './lease-places.js';
+import type { Change, ChangeLog, ChangePhase } from '../../steps/change.js';
+
+type Noted = { change: Change; phase: ChangePhase };
+
+/** Writes each change into the journal before and after it is made, under the lease. */
+export class JournalledChanges implements ChangeLog {
+  private readonly noted: Map<Change['kind'], Noted>;
+
+  constructor(
+    private readonly journal: Journal | null,
+    /** Null where none was taken. It may move to another place during a run. */
+    private readonly lease: () => TakenLease | null,
+    state: RunState | null,
+  ) {
+    this.noted = new Map(state?.changes.map((noted) => [noted.change.kind, noted]));
+  }
+
+  async make(intent: Change, work: () => Promise<Change>): Promise<Change> {
+    await this.check();
+    this.note({ change: intent, phase: 'intent' });
+    const change = await work();
+    this.note({ change, phase: 'done' });
+    return change;
+  }
+
+  made<K extends Change['kind']>(
+    kind: K,
+  ): { change: Extract<Change, { kind: K }>; phase: ChangePhase } | undefined {
+    return this.noted.get(kind) as { change: Extract<Change, { kind: K }>; phase: ChangePhase } | undefined;
+  }
+
+  async check(): Promise<void> {
+    await this.lease()?.check();
+  }
+
+  async fence({ redis }: GraphStore, graphName: string): Promise<void> {
+    const lease = this.lease();
+    if (lease?.besideGraph !== true) return;
+    // check() says in words who took it.
+    if (!(await watchLease(redis, graphName, lease.token))) await lease.check();
+  }
+
+  /** Whether anything was changed, or may have been. */
+  get any(): boolean {
+    return this.noted.size > 0;
+  }
+
+  /** What is kept so that the run can be undone, in words. */
+  get kept(): string[] {
+    return [...this.noted.values()].flatMap(({ change }) => keptFor(change) ?? []);
+  }
+
+  private note(noted: Noted): void {
+    this.journal?.append({ entry: 'change', ...noted });
+    this.noted.set(noted.change.kind, noted);
+  }
+}
+
+function keptFor(change: Change): string | null {
+  switch (change.kind) {
+    case 'graph-swap':
+      return change.replaced === null
+        ? `that there was no graph "${change.graph}" before: a rollback takes the new one away`
+        : `the replaced graph, as "${change.replaced}"`;
+    case 'graph-edit':
+      return change.copy === null ? null : `a copy of the graph from before, as "${change.copy}"`;
+    case 'collection-edit':
+      return change.snapshot === null
+        ? null
+        : `a snapshot of the collection "${change.collection}" from before, as "${change.snapshot}"`;
+    case 'collection-create':
+      return `that there was no collection "${change.collection}" before: a rollback deletes the new one`;
+  }
+}

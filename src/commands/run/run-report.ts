@@ -1,0 +1,130 @@
+import { Failure } from '../../failure.js';
+import type { EventBus } from '../../recovery/event-bus.js';
+import type { ComparisonResult, Summary } from '../../recovery/events.js';
+import type { RunContext } from '../../recovery/machine.js';
+import type { Settings } from '../../settings/settings.js';
+import type { QuarantineEntry, RunWork } from '../../steps/step.js';
+import type { JournalledChanges } from './change-log.js';
+import { conclude, summarize } from './conclude.js';
+import { unlessAborted } from './execute-actor.js';
+import type { RunRecord } from './record.js';
+import type { SessionOptions } from './session-options.js';
+
+/** Where lifeboat.config.yaml sets none. */
+const DEFAULT_RTO_SECONDS = 15 * 60;
+const DEFAULT_RPO_SECONDS = 24 * 3600;
+
+/** What a run tells of itself: records put aside on the way, and the summary at its end. */
+export class RunReport {
+  summary: Summary | null = null;
+  /** Whether the first step of a plan was begun, by this process or by the one before. */
+  hasBegun: boolean;
+  private readonly started = performance.now();
+  private salvaged = 0;
+  private quarantined = 0;
+
+  constructor(
+    private readonly settings: Settings,
+    private readonly options: SessionOptions,
+    private readonly run: string,
+    private readonly work: RunWork,
+    private readonly bus: EventBus,
+  ) {
+    this.hasBegun = options.resume !== null;
+  }
+
+  announce(): void {
+    this.bus.emit({
+      type: 'run.started',
+      command: this.options.command,
+      run: this.run,
+      graph: this.settings.graph.name,
+      collection: this.settings.vectors.collection,
+      dryRun: this.options.request.dryRun,
+      rtoSeconds: this.rtoSeconds,
+    });
+  }
+
+  /** Counts what a run that goes on had put aside before. */
+  takeUp(record: RunRecord): void {
+    this.salvaged = record.count('salvage.ndjson');
+    this.quarantined = record.count('quarantine.ndjson');
+  }
+
+  readonly notice = (message: string): void => this.bus.emit({ type: 'notice', message });
+
+  salvage(record: RunRecord | null, id: string, field: string, rule: string): void {
+    this.salvaged++;
+    record?.append('salvage.ndjson', { id, field, rule });
+    this.bus.emit({ type: 'salvage', id, field, rule });
+  }
+
+  quarantine(record: RunRecord | null, entry: QuarantineEntry): void {
+    this.quarantined++;
+    record?.append('quarantine.ndjson', entry);
+    this.bus.emit({ type: 'quarantine', kind: entry.kind, id: entry.id, reason: entry.reason });
+  }
+
+  /** Ends the run: compares where a drill does, concludes, writes the record and tells the summary. */
+  async report(
+    context: RunContext,
+    record: RunRecord | null,
+    changes: JournalledChanges | null,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const seconds = (performance.now() - this.started) / 1000;
+    const comparison = context.executed ? await this.inspect(signal) : undefined;
+    if (comparison?.result !== undefined)
+      this.bus.emit({ type: 'comparison', comparison: comparison.result });
+    const explained = { ...context, failure: context.failure ?? comparison?.error ?? null };
+    const facts = {
+      command: this.options.command,
+      run: this.run,
+      seconds,
+      rtoSeconds: this.rtoSeconds,
+      rpoSeconds: this.settings.objectives.rpoSeconds ?? DEFAULT_RPO_SECONDS,
+      salvaged: this.salvaged,
+      quarantined: this.quarantined,
+      work: this.work,
+      changed: changes?.any ?? false,
+      kept: changes?.kept ?? [],
+      canResume: record !== null && this.hasBegun,
+      ...(comparison?.result === undefined ? {} : { comparison: comparison.result }),
+    };
+    const conclusion = conclude(explained, facts);
+    this.tellFailure(conclusion.failure);
+    let summary = summarize(explained, facts, conclusion, record?.files() ?? {});
+    try {
+      await record?.close(summary);
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      // What was quarantined is nowhere then: that must not end as a success.
+      this.tellFailure(error);
+      const failed = { ...explained, failure: explained.failure ?? error };
+      summary = summarize(explained, facts, conclude(failed, facts), {});
+    }
+    this.bus.emit(summary);
+    this.summary = summary;
+  }
+
+  private get rtoSeconds(): number {
+    return this.settings.objectives.rtoSeconds ?? DEFAULT_RTO_SECONDS;
+  }
+
+  /** A drill that could not compare has proven nothing: the error counts like any other of the run. */
+  private async inspect(signal: AbortSignal): Promise<{ result?: ComparisonResult; error?: unknown }> {
+    const { inspect } = this.options;
+    if (inspect === undefined) return {};
+    try {
+      return { result: await unlessAborted(inspect(), signal) };
+    } catch (error) {
+      return { error };
+    }
+  }
+
+  private tellFailure(failure: Failure | null): void {
+    if (failure === null) return;
+    const { code, message, hint, exitCode } = failure;
+    this.bus.emit({ type: 'failure', code, message, hint, exitCode });
+  }
+}

@@ -1,0 +1,41 @@
+import type { GraphStore } from '../stores/graph/graph-store.js';
+
+/** A change of a store that can be undone, and what is needed for that. Plain data: it stands in the run's journal. */
+export type Change =
+  /** The staged graph took the live key; what was there is kept under `replaced`, null where there was nothing. */
+  | { kind: 'graph-swap'; graph: string; staging: string; replaced: string | null }
+  /** The live graph is changed in place; `copy` holds it as it was before, null where there was no graph. */
+  | { kind: 'graph-edit'; graph: string; copy: string | null }
+  /** Points of the collection are changed; the server keeps a snapshot of how they were, null until it is taken. */
+  | { kind: 'collection-edit'; collection: string; snapshot: string | null }
+  /** There was no such collection before. */
+  | { kind: 'collection-create'; collection: string };
+
+/** `intent` is journalled before, `done` after; a rollback makes it `undone`, letting go of what was kept `freed`. */
+export type ChangePhase = 'intent' | 'done' | 'undone' | 'freed';
+
+/** Journals what is about to be changed, before it is, and that it was. */
+export interface ChangeLog {
+  /**
+   * @param work makes the change and tells it as it was made, such as with the name of a snapshot
+   * @throws Failure where the lease was lost or the journal cannot be written: then nothing is changed
+   */
+  make(intent: Change, work: () => Promise<Change>): Promise<Change>;
+  /** What this run changed already, before it was stopped perhaps. */
+  made<K extends Change['kind']>(
+    kind: K,
+  ): { change: Extract<Change, { kind: K }>; phase: ChangePhase } | undefined;
+  /** Throws Failure where the lease was lost: asked before each write of a change that stands in the journal. */
+  check(): Promise<void>;
+  /**
+   * WATCHes the lease on this connection, where it is kept beside the graph: a transaction that follows then comes to
+   * nothing if somebody takes the lease over, and also at a heartbeat of our own. Throws Failure where it was lost.
+   */
+  fence(graph: GraphStore, graphName: string): Promise<void>;
+}
+
+/** Small files in the folder of the run, written whole or not at all. */
+export interface Checkpoints {
+  read(name: string): Promise<Buffer | null>;
+  write(name: string, data: Buffer): Promise<void>;
+}

@@ -1,0 +1,79 @@
+import { IdSet } from '../../backup/id-set.js';
+import { ExitCode, Failure } from '../../failure.js';
+import { VectorWriter } from '../../stores/vectors/vector-writer.js';
+import { pointId } from '../source-index.js';
+import type { Step, StepContext } from '../step.js';
+
+const ATTEMPTS = 3;
+/** Points deleted between two questions for the lease. */
+const BATCH = 1_000;
+
+/**
+ * With --exact, deletes what the collection holds and the backup does not. Only after a read of all ids that a count
+ * confirmed, and only if all points of the backup are there.
+ */
+export const deleteExtraPoints: Step = {
+  id: 'delete-extra-points',
+  title: 'Delete points that the backup lacks',
+  writes: true,
+  store: 'vectors',
+  async run(context) {
+    const { options, work, collection, vectors } = context;
+    if (!options.exact) return 'kept: points that the backup lacks are deleted only with --exact';
+    const wanted = work.pointsOfBackup;
+    if (wanted === null) throw new Error('the vectors must be restored before others are deleted');
+    const found = await readIds(context);
+    const extra: string[] = [];
+    let known = 0;
+    for (let at = 0; at < found.size; at++) {
+      const id = found.at(at);
+      if (wanted.find(id) < 0) extra.push(id);
+      else known++;
+    }
+    if (known < work.restored.vectors) throw notAllThere(context, work.restored.vectors, known);
+    const writer = new VectorWriter(vectors);
+    for (let start = 0; start < extra.length; start += BATCH) {
+      context.signal.throwIfAborted();
+      await context.changes.check();
+      await writer.delete(collection, extra.slice(start, start + BATCH).map(pointId));
+      context.progress('points', start, extra.length);
+    }
+    await writer.flush();
+    return extra.length === 0
+      ? 'the collection holds nothing that the backup lacks'
+      : `${extra.length} points deleted, which the backup lacks`;
+  },
+};
+
+/** All ids, as many as there are points. */
+async function readIds({ vectors, collection, signal, progress }: StepContext): Promise<IdSet> {
+  let found = new IdSet();
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+    found = new IdSet();
+    for await (const page of vectors.scroll(collection, { payload: false, numbers: 'exact' })) {
+      signal.throwIfAborted();
+      for (const { id } of page) found.add(id);
+      progress('ids', found.size, null);
+    }
+    if ((await vectors.count(collection)) === found.size) return found;
+  }
+  throw new Failure({
+    operation: 'read all ids of the collection',
+    subject: collection,
+    reason: `in ${ATTEMPTS} attempts the number of ids read (${found.size} at last) never matched the number counted`,
+    hint: 'Nothing was deleted. Keep the service from writing, then go on.',
+    exitCode: ExitCode.failed,
+    code: 'source-incomplete',
+  });
+}
+
+function notAllThere({ collection }: StepContext, written: number, found: number): Failure {
+  return new Failure({
+    operation: 'delete points that the backup lacks',
+    subject: collection,
+    reason: `${written} points of the backup were written, and only ${found} of them are there`,
+    hint: 'Nothing was deleted. Does something delete points meanwhile? Keep the service from writing.',
+    exitCode: ExitCode.failed,
+    code: 'points-missing',
+  });
+}

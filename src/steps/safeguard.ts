@@ -1,0 +1,96 @@
+import { createCollection } from '../stores/vectors/collection-admin.js';
+import { createSnapshot } from '../stores/vectors/collection-snapshots.js';
+import { needsGraph, needsVectors, noDifferences, pointsToDelete } from './differences.js';
+import type { Step, StepContext } from './step.js';
+import { newCollection, placeIn } from './vectors/vector-place.js';
+
+/**
+ * Keeps the collection as it is before its first point is changed; where there is none, makes it as it was. Where the
+ * stores were compared and nothing has to be written, nothing has to be kept.
+ */
+export const safeguardVectors: Step = {
+  id: 'safeguard-vectors',
+  title: 'Keep the collection as it is',
+  writes: true,
+  store: 'vectors',
+  async run(context) {
+    const { differences } = context.work;
+    const isThere = (await context.vectors.collection(context.collection)) !== null;
+    if (isThere && differences !== null && !needsVectors(differences)) return 'nothing will be changed';
+    return safeguardCollection(context);
+  },
+};
+
+/** Keeps what a repair is about to change: a copy of the graph, a snapshot of the collection; nothing where nothing differs. */
+export const safeguardStores: Step = {
+  id: 'safeguard-stores',
+  title: 'Keep both stores as they are',
+  writes: true,
+  async run(context) {
+    const differences = context.work.differences ?? noDifferences();
+    const done: string[] = [];
+    if (needsGraph(differences, context.options)) done.push(await copyLiveGraph(context));
+    if (needsVectors(differences) || pointsToDelete(differences, context.options).length > 0)
+      done.push(await safeguardCollection(context));
+    return done.length === 0 ? 'nothing will be changed' : done.join('; ');
+  },
+};
+
+/** Copies the live graph, before it is changed in place. */
+export const copyGraph: Step = {
+  id: 'copy-graph',
+  title: 'Keep the graph as it is',
+  writes: true,
+  store: 'graph',
+  run: (context) => copyLiveGraph(context),
+};
+
+/** A copy under the key that a promotion would keep the replaced graph under. Taken once in a run. */
+async function copyLiveGraph(context: StepContext): Promise<string> {
+  const { graph, graphName, replacedKey, changes } = context;
+  // After a promotion the graph from before is kept already.
+  if (changes.made('graph-swap')?.phase === 'done')
+    return `the graph from before is kept as "${replacedKey}"`;
+  if (changes.made('graph-edit')?.phase === 'done') return `the copy "${replacedKey}" was taken before`;
+  const isThere = (await graph.kindOf(graphName)) === 'graph';
+  const edit = { kind: 'graph-edit', graph: graphName, copy: isThere ? replacedKey : null } as const;
+  await changes.make(edit, async () => {
+    if (isThere) {
+      // What a run that was killed left of it may be half a copy.
+      await graph.command('remove an unfinished copy of the graph', 'DEL', replacedKey);
+      await graph.command('copy the graph', 'GRAPH.COPY', graphName, replacedKey);
+    }
+    return edit;
+  });
+  return isThere ? `a copy of the graph is kept as "${replacedKey}"` : 'there is no graph to keep';
+}
+
+/** A snapshot on the server, or a new collection where there is none. Done once in a run. */
+export async function safeguardCollection(context: StepContext): Promise<string> {
+  const { vectors, collection, changes } = context;
+  const made = changes.made('collection-edit');
+  if (made?.phase === 'done') return `the snapshot "${made.change.snapshot ?? ''}" was taken before`;
+  const info = await vectors.collection(collection);
+  if (info === null || changes.made('collection-create')?.phase === 'intent')
+    return makeCollection(context, info !== null);
+  if (changes.made('collection-create') !== undefined) return 'the collection was made by this run';
+  const edit = await changes.make({ kind: 'collection-edit', collection, snapshot: null }, async () => {
+    const { name } = await createSnapshot(vectors, collection);
+    return { kind: 'collection-edit', collection, snapshot: name };
+  });
+  return `a snapshot of the collection is kept as "${edit.kind === 'collection-edit' ? (edit.snapshot ?? '') : ''}"`;
+}
+
+/** @param isThere a run that was killed between its intent and its last word may have made it */
+async function makeCollection(context: StepContext, isThere: boolean): Promise<string> {
+  const { vectors, collection, changes } = context;
+  const config = await newCollection(context);
+  const create = { kind: 'collection-create', collection } as const;
+  await changes.make(create, async () => {
+    if (!isThere) await createCollection(vectors, collection, config);
+    return create;
+  });
+  const place = placeIn(config);
+  const shape = place === null ? '' : ` with ${place.size} dimensions, ${place.distance}`;
+  return `the collection "${collection}" was made${shape}`;
+}

@@ -1,0 +1,132 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { joinKey, pointId } from '../../memory/ids.js';
+import { VectorWriter } from '../../stores/vectors/vector-writer.js';
+import { needsGraph, needsVectors, toEmbed, type Differences } from '../differences.js';
+import { findDifferences } from '../repair/compare.js';
+import { repairOrphans } from '../repair/repair-graph.js';
+import { safeguardCollection } from '../safeguard.js';
+import type { Step, StepContext } from '../step.js';
+import { embed } from './embed-missing.js';
+import { takeBackLoss, tellLoss, WITHOUT_VECTOR } from './losses.js';
+import { refresh } from './refresh-payloads.js';
+import { memoOf } from './run-memo.js';
+import { vectorsFromBackup } from './vectors-from-backup.js';
+
+/** A service that writes faster than this is not going to be caught. */
+const ROUNDS = 3;
+/**
+ * AutoMem embeds a memory within seconds of its being stored. What has no vector by then lost it, and AutoMem would not
+ * make another one before its hourly repair.
+ */
+const GRACE_SECONDS = 10;
+
+/**
+ * Compares again what was written, and repairs what still differs: what the service changed while the run was at work, and
+ * memories that were too young to tell. Ends when a comparison finds nothing to do, or a round changed nothing.
+ */
+export const settleDrift: Step = {
+  id: 'settle-drift',
+  title: 'Compare again, and settle what differs',
+  writes: true,
+  async run(context) {
+    const { work, options } = context;
+    // A restore of one half leaves the other store alone, whatever differs then.
+    if (work.pair !== null && options.only !== null) return `not asked for (--only ${options.only})`;
+    const done: string[] = [];
+    let hasWaited = false;
+    for (let round = 1; ;) {
+      const found = await lookAgain(context, done);
+      const hasGraphWork = mayEditGraph(context) && needsGraph(found, options);
+      if (needsVectors(found) || hasGraphWork) {
+        if (round > ROUNDS) {
+          context.notice('The stores still differ after three rounds: something goes on writing.');
+          break;
+        }
+        if (!(await settle(context, found, hasGraphWork, done))) break;
+        round++;
+      } else if (found.pending > 0 && !hasWaited) {
+        hasWaited = true;
+        await waitUntilOld(context);
+      } else break;
+    }
+    tellWithoutVector(context);
+    return done.length === 0 ? 'nothing differs any more' : done.join('; ');
+  },
+};
+
+/** What is left at the end, unless the embedding said why. */
+function tellWithoutVector({ work }: StepContext): void {
+  const left = work.differences === null ? 0 : toEmbed(work.differences).size;
+  if (left === 0) takeBackLoss(work, WITHOUT_VECTOR);
+  else if (!work.losses.some((loss) => loss.includes(WITHOUT_VECTOR)))
+    tellLoss(work, WITHOUT_VECTOR, `${left} memories ${WITHOUT_VECTOR} after all that was tried.`);
+}
+
+/** The stores as they are now, without what is in quarantine. */
+async function lookAgain(context: StepContext, done: string[]): Promise<Differences> {
+  const { work } = context;
+  const asked = { ...context, options: { ...context.options, newSpace: false } };
+  const found = await findDifferences(asked, GRACE_SECONDS);
+  for (const key of memoOf(work).refused)
+    for (const kind of ['missing', 'changed', 'placeholders'] as const) found[kind].delete(key);
+  work.differences = found;
+  work.drift = { before: work.drift?.before ?? null, after: found.percent };
+  const removed = await removeOwnOrphans(context, found);
+  if (removed > 0) done.push(`${removed} points removed again whose memories were deleted meanwhile`);
+  return found;
+}
+
+/** Points that this run wrote for memories that the service deleted in the same moment. */
+async function removeOwnOrphans(context: StepContext, found: Differences): Promise<number> {
+  const { written } = memoOf(context.work);
+  const own = found.orphans.filter((id) => written.find(id) >= 0);
+  if (own.length === 0) return 0;
+  await context.changes.check();
+  const writer = new VectorWriter(context.vectors);
+  await writer.delete(
+    context.collection,
+    own.map((id) => pointId(joinKey(id))),
+  );
+  await writer.flush();
+  const gone = new Set(own);
+  found.orphans = found.orphans.filter((id) => !gone.has(id));
+  return own.length;
+}
+
+/** @returns whether anything was changed */
+async function settle(
+  context: StepContext,
+  found: Differences,
+  hasGraphWork: boolean,
+  done: string[],
+): Promise<boolean> {
+  const { work } = context;
+  const before = { ...work.restored };
+  const damaged = hasGraphWork ? found.damaged.size : 0;
+  if (hasGraphWork) done.push(await repairOrphans(context));
+  const isKept = context.changes.made('collection-edit') ?? context.changes.made('collection-create');
+  if (isKept === undefined && needsVectors(found)) done.push(await safeguardCollection(context));
+  const { missing, changed, placeholders } = found;
+  if (missing.size + changed.size + placeholders.size > 0) {
+    work.coverage = null;
+    done.push(await vectorsFromBackup.run(context));
+    if (missing.size + changed.size + placeholders.size > 0) done.push(await embed(context, true));
+  }
+  const refreshed = await refresh(context);
+  if (refreshed > 0) done.push(`${refreshed} payloads brought up to date`);
+  const came = work.restored.vectors > before.vectors || work.restored.memories > before.memories;
+  return came || refreshed + damaged > 0;
+}
+
+async function waitUntilOld({ notice, stopSignal, signal }: StepContext): Promise<void> {
+  notice(`Waiting ${GRACE_SECONDS} s for memories that were written just now.`);
+  const ended = AbortSignal.any([stopSignal, signal]);
+  // Asked to stop, it only stops waiting.
+  await sleep(GRACE_SECONDS * 1000, undefined, { signal: ended }).catch(() => undefined);
+  signal.throwIfAborted();
+}
+
+/** Only a run that keeps the graph as it was before may change it in place. */
+function mayEditGraph({ changes, work }: StepContext): boolean {
+  return work.promoted || changes.made('graph-edit') !== undefined;
+}

@@ -1,0 +1,187 @@
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+
+import { parseEntries, type TimedEntry } from '../../src/recovery/journal.js';
+import {
+  compareGraphs,
+  describeDifference,
+  readGraph,
+  type GraphSnapshot,
+} from '../../src/sandbox/compare.js';
+import { compareVectors, readVectors, type VectorSnapshot } from '../../src/sandbox/compare-vectors.js';
+import { GRAPH, Lab } from '../support/lab.js';
+import { startProvider, type TestProvider } from '../support/provider.js';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const BUILT = 'test-results/dist';
+const CLI = join(ROOT, BUILT, 'cli.js');
+
+let lab: Lab;
+let provider: TestProvider;
+
+beforeAll(async () => {
+  // The very program that users run: a killed process must be a process.
+  const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
+  const build = ['-p', 'tsconfig.build.json', '--noCheck', '--incremental', 'false', '--outDir', BUILT];
+  await promisify(execFile)(process.execPath, [tsc, ...build], { cwd: ROOT });
+  lab = await Lab.start({ aof: true });
+  provider = await startProvider();
+  await lab.fill({ memories: 40 });
+  await lab.keep();
+}, 120_000);
+
+afterAll(async () => {
+  await provider.stop();
+  await lab.stop();
+});
+
+beforeEach(() => lab.reset());
+
+function start(args: string[]): ChildProcess {
+  return spawn(process.execPath, [CLI, ...args, '--json', '--confirm', GRAPH], {
+    env: { PATH: process.env['PATH'], ...lab.env, ...provider.env },
+    cwd: lab.folder,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+}
+
+/** The journal of a run as it stands at this moment. */
+function journal(run: string): TimedEntry[] {
+  const path = join(lab.env['LIFEBOAT_STATE'] ?? '', 'runs', run, 'journal.ndjson');
+  return existsSync(path) ? parseEntries(readFileSync(path, 'utf8')) : [];
+}
+
+function runs(): string[] {
+  const folder = join(lab.env['LIFEBOAT_STATE'] ?? '', 'runs');
+  return existsSync(folder) ? readdirSync(folder) : [];
+}
+
+/** What the newest entry says is about to be done, by a name of its own; null where it says nothing like that. */
+function intent(entry: TimedEntry | undefined): string | null {
+  if (entry?.entry === 'step' && entry.phase === 'intent') return `${entry.step} intent`;
+  if (entry?.entry === 'change') return `${entry.change.kind} ${entry.phase}`;
+  return null;
+}
+
+interface Ended {
+  run: string;
+  exitCode: number;
+  output: string;
+  killedAt: string[];
+}
+
+/**
+ * Runs a recovery, kills it at the first entry of its journal that announces a step or a change, or ends a change, resumes it, kills
+ * it at the next such entry that it was not killed at before, and so on until it comes to its end.
+ */
+async function killAtEveryEntry(args: string[]): Promise<Ended> {
+  const killedAt: string[] = [];
+  const before = new Set(runs());
+  let run = '';
+  for (let attempt = 0; attempt < 120; attempt++) {
+    const seen = run === '' ? 0 : journal(run).length;
+    const child = start(run === '' ? args : ['runs', 'resume', run]);
+    let output = '';
+    child.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    child.stderr?.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
+    for (;;) {
+      const exitCode = await Promise.race([ended, sleep(1, 'running' as const)]);
+      if (exitCode !== 'running') {
+        if (exitCode === null) break;
+        return { run, exitCode, output, killedAt };
+      }
+      run ||= runs().find((name) => !before.has(name)) ?? '';
+      const fresh = run === '' ? [] : journal(run).slice(seen);
+      const at = fresh.map(intent).find((name) => name !== null && !killedAt.includes(name));
+      if (at === undefined || at === null) continue;
+      killedAt.push(at);
+      child.kill('SIGKILL');
+      await ended;
+      break;
+    }
+  }
+  throw new Error(`never came to its end; killed at ${killedAt.join(', ')}`);
+}
+
+interface EndState {
+  graph: GraphSnapshot;
+  vectors: VectorSnapshot;
+}
+
+async function endState(): Promise<EndState> {
+  return { graph: await readGraph(lab.stores.graph), vectors: await readVectors(lab.stores.vectors) };
+}
+
+async function expectSame(wanted: EndState): Promise<void> {
+  const found = await endState();
+  const graph = await compareGraphs(wanted.graph, found.graph);
+  const vectors = await compareVectors(wanted.vectors, found.vectors);
+  expect(graph.examples.map(describeDifference)).toEqual([]);
+  expect([vectors.examples, vectors.settings]).toEqual([[], []]);
+  expect([graph.equal, vectors.equal]).toEqual([true, true]);
+  for (const state of [wanted, found]) await Promise.all([state.graph.close(), state.vectors.close()]);
+}
+
+const PATHS: { path: string; args: string[]; damage: () => Promise<void> }[] = [
+  { path: 'rebuild-graph', args: ['recover', 'rebuild-graph'], damage: () => lab.damage('graph-empty') },
+  {
+    path: 'reembed-vectors',
+    args: ['recover', 'reembed-vectors', '--backup', 'none'],
+    damage: () => lab.damage('vectors-lost'),
+  },
+  { path: 'restore-backup', args: ['recover', 'restore-backup'], damage: () => lab.damage('both-lost') },
+  {
+    path: 'restore-graph',
+    args: ['recover', 'restore-graph'],
+    damage: async () => {
+      lab.removeBackup('vectors');
+      await lab.damage('both-lost');
+    },
+  },
+  {
+    path: 'restore-vectors',
+    args: ['recover', 'restore-vectors'],
+    damage: async () => {
+      lab.removeBackup('graph');
+      await lab.damage('both-lost');
+    },
+  },
+  { path: 'sync-drift', args: ['repair'], damage: () => lab.damage('drift-20') },
+  {
+    path: 'fresh-start',
+    args: ['recover', 'fresh-start', '--backup', 'none'],
+    damage: () => lab.damage('both-lost'),
+  },
+];
+
+describe('killed at each entry of its journal and resumed each time', () => {
+  it.each(PATHS)('$path ends as it does without a kill', { timeout: 120_000 }, async ({ args, damage }) => {
+    await damage();
+    const child = start(args);
+    let output = '';
+    child.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    const exitCode = await new Promise((resolve) => child.once('exit', resolve));
+    const wanted = await endState();
+    const unkilled = runs().at(-1) ?? '';
+    const steps = new Set(journal(unkilled).flatMap((entry) => (entry.entry === 'step' ? [entry.step] : [])));
+    expect([exitCode, output]).toEqual([expect.any(Number), expect.stringContaining('"type":"summary"')]);
+    expect(steps.size).toBeGreaterThan(1);
+
+    await lab.reset();
+    await damage();
+    const killed = await killAtEveryEntry(args);
+    expect([killed.exitCode, killed.output]).toEqual([exitCode, expect.anything()]);
+    for (const step of steps) expect(killed.killedAt).toContain(`${step} intent`);
+    await expectSame(wanted);
+    // What a run needs only while it runs is gone; what it keeps for a rollback is there once.
+    expect(
+      (await lab.leftovers()).filter((key) => !key.startsWith(`{${GRAPH}}:before:${killed.run}`)),
+    ).toEqual([]);
+  });
+});
