@@ -168,6 +168,11 @@ function missingFindings(name: string, kind: 'other' | 'none', others: string[])
   return [finding];
 }
 
+/** The run that a key was made by. */
+function runOf(key = ''): string {
+  return key.slice(key.lastIndexOf(':') + 1);
+}
+
 function leftoverFindings(leftovers: string[]): Finding[] {
   const staging = leftovers.filter((key) => key.includes(':lifeboat:'));
   const replaced = leftovers.filter((key) => !staging.includes(key));
@@ -177,7 +182,7 @@ function leftoverFindings(leftovers: string[]): Finding[] {
       severity: 'warning',
       code: 'staging-left',
       message: `A run that was stopped left a staging graph: ${staging.join(', ')}. It is not live.`,
-      action: `Free its memory with: GRAPH.DELETE "${staging[0] ?? ''}"`,
+      action: `The run can go on: lifeboat runs resume ${runOf(staging[0])}. To free its memory instead: lifeboat runs forget ${runOf(staging[0])}`,
     });
   }
   if (replaced.length > 0) {

@@ -4,8 +4,10 @@ import { isResumable, listRuns, readRun, type RunState } from '../recovery/run-s
 import type { Settings } from '../settings/settings.js';
 import type { CommandContext } from './context.js';
 import { describeRun, runLine, runRecord } from './runs/describe.js';
+import { seconds } from './recovery-flags.js';
 import { forgetRun, rollBackRun } from './runs/undo-run.js';
 import { resumedOptions, storesOf } from './run/session-options.js';
+import { notResumableFailure } from './run/not-resumable.js';
 import { settingsOf } from './run/settings-of.js';
 import { RunSession } from './run/session.js';
 import { isInteractive, showRun } from './run/show.js';
@@ -14,7 +16,10 @@ interface Flags {
   json?: true;
   confirm?: string;
   takeOver?: true;
+  discardNewer?: true;
   input: boolean;
+  wait?: number;
+  viaApi?: true;
 }
 
 const HELP = `
@@ -48,10 +53,13 @@ export function addRunsCommand(program: Command, context: CommandContext): void 
     .action((run: string, flags: Flags) => show(context, run, flags));
   withConfirmation(runs.command('resume <run>'))
     .description('continue a run that was stopped, killed or failed')
+    .option('--wait <time>', 'how long to wait for what a person must do', seconds)
+    .option('--via-api', 'let AutoMem embed what is still missing, through its own API')
     .option('--no-input', 'never ask; a missing answer fails')
     .action((run: string, flags: Flags) => resume(context, run, flags));
   withConfirmation(runs.command('rollback <run>'))
     .description('put back what the run replaced, in both stores')
+    .option('--discard-newer', 'also where memories that came after the run would be lost')
     .action((run: string, flags: Flags) => undo(context, run, flags, rollBackRun));
   withConfirmation(runs.command('forget <run>'))
     .description('free what is kept for the rollback of a run; it cannot be undone afterwards')
@@ -82,7 +90,7 @@ async function show(context: CommandContext, run: string, flags: Flags): Promise
 async function resume(context: CommandContext, run: string, flags: Flags): Promise<void> {
   const settings = await settingsOf(context);
   const state = readRun(settings.folders.state, run);
-  if (!isResumable(state)) throw notResumable(state);
+  if (!isResumable(state)) throw notResumableFailure(state);
   refuseOtherStores(state, settings);
   const view = { json: flags.json === true, input: flags.input };
   const options = resumedOptions(state, {
@@ -90,6 +98,10 @@ async function resume(context: CommandContext, run: string, flags: Flags): Promi
     interactive: isInteractive(context, view),
     confirm: flags.confirm ?? null,
     takeOver: flags.takeOver === true,
+    recovery: {
+      ...(flags.wait === undefined ? {} : { waitSeconds: flags.wait }),
+      ...(flags.viaApi === true ? { viaApi: true } : {}),
+    },
   });
   const summary = await showRun(new RunSession(settings, options), context, view);
   context.setExitCode(summary.exitCode);
@@ -106,24 +118,8 @@ async function undo(
   refuseOtherStores(state, settings);
   const say = (text: string): void =>
     context.out(`${flags.json === true ? JSON.stringify({ type: 'notice', run, message: text }) : text}\n`);
-  await act(state, settings, { confirm: flags.confirm ?? null, takeOver: flags.takeOver === true, say });
-}
-
-function notResumable(state: RunState): Failure {
-  const { header } = state;
-  return new Failure({
-    operation: 'continue the run',
-    subject: header.run,
-    reason: whyNotResumable(state),
-    hint: 'Begin a new one with: lifeboat recover',
-    exitCode: ExitCode.usage,
-    code: 'run-not-resumable',
-  });
-}
-
-function whyNotResumable({ header, status, plan }: RunState): string {
-  if (header.request.dryRun) return 'it was a dry run';
-  return plan === null ? 'it ended before its plan began, and changed nothing' : `it is over: ${status}`;
+  const { confirm = null, takeOver = false, discardNewer = false } = flags;
+  await act(state, settings, { confirm, takeOver, discardNewer, say });
 }
 
 /** A journal speaks of certain stores; on others its changes mean nothing. */

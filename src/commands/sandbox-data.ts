@@ -114,7 +114,9 @@ async function runDamage(name: string, flags: DamageFlags, context: CommandConte
   const scenario = damageScenario(name);
   const settings = await settingsOf(context);
   await refuseStrangers(settings, flags, context);
-  const done = await scenario.apply(storesOf(settings));
+  // Backups are files of yours: they are touched only where the damage was confirmed.
+  const backupDir = flags.confirm === settings.graph.name ? settings.backups.dir : null;
+  const done = await scenario.apply({ ...storesOf(settings), backupDir });
   const { graph, vectors } = settings;
   if (flags.json) {
     const names = { scenario: name, graph: graph.name, collection: vectors.collection };

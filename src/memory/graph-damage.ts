@@ -64,7 +64,8 @@ function isDamaged(properties: ValueMap, field: SharedField): boolean {
   return (properties[field] ?? null) === null ? ALWAYS.has(field) : !isWhole(properties, field);
 }
 
-function isWhole(fields: ValueMap, field: SharedField): boolean {
+/** Whether a shared field is there in a form that can stand in the other store. */
+export function isWhole(fields: ValueMap, field: SharedField): boolean {
   const value = sharedField(fields, field);
   // AutoMem stores no memory without content, and an object or a list is no type.
   if (field === 'content') return typeof value === 'string' && value.trim() !== '';

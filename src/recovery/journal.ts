@@ -25,6 +25,8 @@ export type JournalEntry =
   | { entry: 'step'; step: string; phase: 'done'; work: Record<string, unknown> }
   | { entry: 'change'; phase: ChangePhase; change: Change }
   | { entry: 'end'; outcome: Outcome; exitCode: number }
+  /** A rollback began: from here on the run cannot go on. */
+  | { entry: 'rolling-back' }
   | { entry: 'rolled-back' }
   | { entry: 'forgotten' };
 

@@ -80,7 +80,8 @@ export const recoveryMachine = setup({
   },
   /* eslint-disable @typescript-eslint/no-invalid-void-type -- the type of a promise that gives nothing */
   actors: {
-    lease: fromPromise<void>(unprovided('lease')),
+    /** Gives where an earlier run goes on; null for a new one. */
+    lease: fromPromise<ResumePoint | null>(unprovided('lease')),
     assess: fromPromise<Assessment>(unprovided('assess')),
     plan: fromPromise<RankedOptions, { assessment: Assessment }>(unprovided('plan')),
     safeguard: fromPromise<void, { plan: PlanOption; assessment: Assessment }>(unprovided('safeguard')),
@@ -158,7 +159,11 @@ export const recoveryMachine = setup({
   on: { INTERRUPT: { actions: [assign({ interrupted: true }), 'announceStop'] } },
   states: {
     leasing: {
-      invoke: { src: 'lease', onDone: 'assessing', onError: { target: 'reporting', actions: 'keepFailure' } },
+      invoke: {
+        src: 'lease',
+        onDone: { target: 'assessing', actions: assign({ resume: ({ event }) => event.output }) },
+        onError: { target: 'reporting', actions: 'keepFailure' },
+      },
     },
     assessing: {
       invoke: {

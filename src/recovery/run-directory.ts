@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { createWriteStream, type WriteStream } from 'node:fs';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { ExitCode, Failure } from '../failure.js';
@@ -42,10 +42,6 @@ export class RunDirectory {
     entry.stream.write(`${JSON.stringify(record, plainNumbers)}\n`);
   }
 
-  async remove(...names: string[]): Promise<void> {
-    for (const name of names) await rm(join(this.path, name), { force: true });
-  }
-
   async write(name: string, text: string): Promise<string> {
     const path = join(this.path, name);
     try {
@@ -80,7 +76,7 @@ export class RunDirectory {
 }
 
 /** Big integers of records that were not stored, in a form that JSON has. Doubles bring their own. */
-function plainNumbers(_key: string, value: unknown): unknown {
+export function plainNumbers(_key: string, value: unknown): unknown {
   return typeof value === 'bigint' ? value.toString() : value;
 }
 

@@ -5,8 +5,11 @@ import type { Outcome } from './events.js';
 import type { Change, ChangePhase } from '../steps/change.js';
 import { readJournal, type RunHeader, type TimedEntry } from './journal.js';
 
-/** How a run stands: `unfinished` ended without a last word, because it was killed or still runs. */
-export type RunStatus = Outcome | 'unfinished' | 'rolled-back' | 'forgotten';
+/**
+ * How a run stands: `unfinished` ended without a last word, because it was killed or still runs; of one that is
+ * `rolling-back` some changes may be undone and others not.
+ */
+export type RunStatus = Outcome | 'unfinished' | 'rolling-back' | 'rolled-back' | 'forgotten';
 
 /** A run as its journal tells it. */
 export interface RunState {
@@ -110,6 +113,7 @@ function apply(state: RunState, entry: TimedEntry): void {
     case 'resumed':
       state.status = 'unfinished';
       break;
+    case 'rolling-back':
     case 'rolled-back':
     case 'forgotten':
       state.status = entry.entry;

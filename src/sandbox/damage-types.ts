@@ -31,7 +31,7 @@ export function backupDirOf({ backupDir }: DamageTarget, scenario: string): stri
   throw missing(
     scenario,
     'no folder with backups is named',
-    'Set AUTOMEM_BACKUP_DIR to the folder with the pairs.',
+    'Files in it will be lost: name the folder with AUTOMEM_BACKUP_DIR, and agree with --confirm and the name of the graph.',
   );
 }
 

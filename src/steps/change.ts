@@ -2,12 +2,18 @@ import type { GraphStore } from '../stores/graph/graph-store.js';
 
 /** A change of a store that can be undone, and what is needed for that. Plain data: it stands in the run's journal. */
 export type Change =
-  /** The staged graph took the live key; what was there is kept under `replaced`, null where there was nothing. */
-  | { kind: 'graph-swap'; graph: string; staging: string; replaced: string | null }
+  /**
+   * The staged graph took the live key; what was there is kept under `replaced`, null where there was nothing. `earlier` is
+   * the run that had made what was there, null where none is known.
+   */
+  | { kind: 'graph-swap'; graph: string; staging: string; replaced: string | null; earlier?: string | null }
   /** The live graph is changed in place; `copy` holds it as it was before, null where there was no graph. */
   | { kind: 'graph-edit'; graph: string; copy: string | null }
-  /** Points of the collection are changed; the server keeps a snapshot of how they were, null until it is taken. */
-  | { kind: 'collection-edit'; collection: string; snapshot: string | null }
+  /**
+   * Points of the collection are changed; the server keeps a snapshot of how they were, null until it is taken. `undone` are
+   * snapshots of what a rollback replaced.
+   */
+  | { kind: 'collection-edit'; collection: string; snapshot: string | null; undone?: string[] }
   /** There was no such collection before. */
   | { kind: 'collection-create'; collection: string };
 
@@ -25,6 +31,8 @@ export interface ChangeLog {
   made<K extends Change['kind']>(
     kind: K,
   ): { change: Extract<Change, { kind: K }>; phase: ChangePhase } | undefined;
+  /** Journals that a change, known by its intent, was found to be made, or was undone by the run itself. */
+  settle(kind: Change['kind'], phase: 'done' | 'undone'): void;
   /** Throws Failure where the lease was lost: asked before each write of a change that stands in the journal. */
   check(): Promise<void>;
   /**

@@ -5,6 +5,7 @@ import type { Step, StepContext } from './step.js';
 
 const POLL_MS = 20;
 const MAX_WAIT_MS = 10 * 60_000;
+const TOO_LONG = `it was not finished after ${MAX_WAIT_MS / 60_000} minutes`;
 
 /**
  * Rewrites the append-only file and waits for it: without that, a restart would replay every write of the run, and
@@ -19,29 +20,50 @@ export const compactAof: Step = {
     const info = await persistenceInfo(context.graph);
     if (info === null) return notAllowed(context, 'INFO is not allowed for this user');
     if (info.get('aof_enabled') !== '1') return 'the append-only file is off: nothing to compact';
-    try {
-      await context.graph.command('compact the append-only file', 'BGREWRITEAOF');
-    } catch (error) {
-      // A rewrite that is under way already will hold the new graph or be followed by another.
-      if (!(error instanceof Failure)) throw error;
-      if (!/in progress/.test(error.reason)) return notAllowed(context, error.reason);
-    }
-    return await waitForRewrite(context);
+    const until = performance.now() + MAX_WAIT_MS;
+    const refused = await startRewrite(context, until);
+    if (refused !== null) return notAllowed(context, refused);
+    const after = await waitForRewrite(context, until);
+    if (after === null) return notAllowed(context, TOO_LONG);
+    if (after.get('aof_last_bgrewrite_status') === 'ok')
+      return 'compacted: a restart loads the new graph at once';
+    return notAllowed(context, 'the rewrite failed; the log of the graph server tells why');
   },
 };
 
-async function waitForRewrite(context: StepContext): Promise<string> {
-  const started = performance.now();
-  while (performance.now() - started < MAX_WAIT_MS) {
-    await sleep(POLL_MS);
-    const info = await persistenceInfo(context.graph);
-    const busy = info?.get('aof_rewrite_in_progress') === '1' || info?.get('aof_rewrite_scheduled') === '1';
-    if (busy) continue;
-    if (info?.get('aof_last_bgrewrite_status') === 'ok')
-      return 'compacted: a restart loads the new graph at once';
-    return notAllowed(context, 'the rewrite failed; the log of the graph server tells why');
+/**
+ * Starts a rewrite of our own. One that is under way already began before the recovery ended and holds an older state: it
+ * is waited for, and another one started after it.
+ *
+ * @returns why there is none; null where it was started
+ */
+async function startRewrite(context: StepContext, until: number): Promise<string | null> {
+  while (performance.now() < until) {
+    try {
+      await context.graph.command('compact the append-only file', 'BGREWRITEAOF');
+      return null;
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      if (!/in progress/.test(error.reason)) return error.reason;
+    }
+    await waitForRewrite(context, until);
   }
-  return notAllowed(context, `it was not finished after ${MAX_WAIT_MS / 60_000} minutes`);
+  return TOO_LONG;
+}
+
+/** @returns what the server says of its persistence once no rewrite is under way; null where one went on for too long */
+async function waitForRewrite(
+  { graph, signal }: StepContext,
+  until: number,
+): Promise<Map<string, string> | null> {
+  while (performance.now() < until) {
+    signal.throwIfAborted();
+    await sleep(POLL_MS);
+    const info = await persistenceInfo(graph);
+    const busy = ['aof_rewrite_in_progress', 'aof_rewrite_scheduled'].some((name) => info?.get(name) === '1');
+    if (!busy) return info ?? new Map();
+  }
+  return null;
 }
 
 /** The recovery stands all the same, so this is told plainly and does not fail the run. */

@@ -13,6 +13,11 @@ export interface Differences {
   stale: MemoryIds;
   /** Memories whose node is damaged in a field that the payload has whole: there the payload decides. */
   damaged: MemoryIds;
+  /**
+   * Memories whose payload differs and was updated later than the node: there, too, the payload decides. They are in none
+   * of the other lists, so that nothing is written over the newer payload.
+   */
+  newer: MemoryIds;
   /** Points without a memory. */
   orphans: string[];
   /** Points without a memory of whose payload none can be made. */
@@ -34,6 +39,7 @@ export function noDifferences(): Differences {
     placeholders: new Map(),
     stale: new Map(),
     damaged: new Map(),
+    newer: new Map(),
     orphans: [],
     contentless: [],
     owed: [],
@@ -74,7 +80,7 @@ export function pointsToDelete(
 
 /** Whether the graph must be changed. */
 export function needsGraph(differences: Differences, choice: OrphanChoice): boolean {
-  const { damaged, owed } = differences;
-  const hasOwn = damaged.size + owed.length > 0 && choice.only !== 'vectors';
+  const { damaged, newer, owed } = differences;
+  const hasOwn = damaged.size + newer.size + owed.length > 0 && choice.only !== 'vectors';
   return hasOwn || memoriesToRestore(differences, choice).length > 0;
 }

@@ -1,5 +1,6 @@
 import { applyDelta } from './apply-delta.js';
 import { GraphMark } from './graph-mark.js';
+import { currentRun, refuseOthersGraph, runOf } from './current-run.js';
 import type { StepContext } from './step.js';
 
 /**
@@ -15,11 +16,12 @@ export async function takeUpEarlierSwap(context: StepContext): Promise<void> {
   const { replaced, staging } = made.change;
   if (replaced !== null) {
     if ((await graph.kindOf(replaced)) !== 'graph') return;
+    await refuseOthersGraph(graph, made.change);
     if (mark !== null) {
       await applyDelta(context, { from: replaced, to: graphName, mark, swapped: true });
       await mark.save(context.checkpoints);
     }
-  } else {
+  } else if ((await currentRun(graph, graphName)) !== runOf(staging)) {
     if ((await graph.kindOf(staging)) !== 'none' || (await graph.kindOf(graphName)) !== 'graph') return;
     // The service may have made a graph of its own, with a few nodes.
     const { nodes } = await graph.totals(graphName);

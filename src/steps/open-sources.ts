@@ -25,7 +25,7 @@ export async function openSources(context: StepContext): Promise<NodeSource[]> {
     sources.push(new BackupSource(archive, backup.graph, graphName, counts));
   } else {
     context.work.losses.push(
-      `No backup was used: relationships that no payload hints at, nodes that are not memories and graph-only properties (${GRAPH_ONLY}) could not be brought back.`,
+      `No graph half of a backup was used: relationships that no payload hints at, nodes that are not memories and graph-only properties (${GRAPH_ONLY}) could not be brought back.`,
     );
   }
   return sources;

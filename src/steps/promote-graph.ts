@@ -1,5 +1,5 @@
 import { ExitCode, Failure } from '../failure.js';
-import { renameKeys } from '../stores/graph/rename-keys.js';
+import { renameKeys, type Rename } from '../stores/graph/rename-keys.js';
 import { addTally, applyDelta, describeTally, emptyTally } from './apply-delta.js';
 import type { Change } from './change.js';
 import type { DeltaTally } from './delta-nodes.js';
@@ -7,7 +7,8 @@ import { markLiveGraph } from './live-mark.js';
 import { LiveWatch } from './live-watch.js';
 import type { GraphMark } from './graph-mark.js';
 import type { Step, StepContext } from './step.js';
-import { undoneKey } from './undo.js';
+import { currentRun, markCommand, runOf } from './current-run.js';
+import { keptAlready } from './kept-already.js';
 
 /** How often the live graph is read again before the swap: a service that never rests must not keep it off. */
 const ROUNDS = 3;
@@ -51,6 +52,7 @@ class Swap {
   private tally = emptyTally();
   private rounds = 0;
   private isSaved = false;
+  private isUnmarked = false;
 
   constructor(
     private readonly context: StepContext,
@@ -112,22 +114,40 @@ class Swap {
     const isWatched = watch.isArmed;
     await watch.store.command('watch the staged graph', 'WATCH', stagingKey);
     if ((await watch.store.kindOf(stagingKey)) !== 'graph') throw stagingGone(context);
+    if ((await watch.store.kindOf(replacedKey)) !== 'none') throw keptAlready(replacedKey);
     await this.save(watch);
+    const earlier = await currentRun(watch.store, graphName);
+    const mark = await this.noteWhose(watch);
     const replaced = isThere ? replacedKey : null;
-    const swap: Change = { kind: 'graph-swap', graph: graphName, staging: stagingKey, replaced };
+    const swap: Change = { kind: 'graph-swap', graph: graphName, staging: stagingKey, replaced, earlier };
+    let isKept = isThere;
     try {
       await context.changes.make(swap, async () => {
-        await this.rename(watch, replaced);
-        return swap;
+        isKept = (await this.rename(watch, replaced, mark)) && isThere;
+        return isKept ? swap : { ...swap, replaced: null };
       });
     } catch (error) {
       if (error instanceof Failure && error.code === 'keys-changed') return this.again(watch);
       throw error;
     }
-    work.replaced = isThere;
+    work.replaced = isKept;
     work.promoted = true;
+    work.swappedHere = true;
     this.mark.settled = isWatched;
-    return replaced;
+    return isKept ? replacedKey : null;
+  }
+
+  /** What notes in the swap itself whose graph is live then; none where that is not allowed, which is no reason to fail. */
+  private async noteWhose({ store }: LiveWatch): Promise<(readonly string[])[]> {
+    const { graphName, stagingKey, notice } = this.context;
+    const command = await markCommand(store, graphName, runOf(stagingKey));
+    if (command !== null) return [command];
+    if (!this.isUnmarked)
+      notice(
+        'The user of the settings may not SET a key beside the graph: whose graph is live is not noted there.',
+      );
+    this.isUnmarked = true;
+    return [];
   }
 
   /** Before the swap: whoever takes over after it finds nothing in memory. */
@@ -144,15 +164,19 @@ class Swap {
     return undefined;
   }
 
-  private async rename(watch: LiveWatch, replaced: string | null): Promise<void> {
+  /** @returns false where the graph that was to be kept was deleted at that very moment */
+  private async rename(
+    watch: LiveWatch,
+    replaced: string | null,
+    mark: (readonly string[])[],
+  ): Promise<boolean> {
     const { context } = this;
     const { graphName, stagingKey, work } = context;
     await context.changes.fence(watch.store, graphName);
     try {
-      await renameKeys(watch.store, 'promote the staged graph', [
-        ...(replaced === null ? [] : [[graphName, replaced] as const]),
-        [stagingKey, graphName],
-      ]);
+      const renames: Rename[] = replaced === null ? [] : [[graphName, replaced]];
+      renames.push([stagingKey, graphName]);
+      return await renameKeys(watch.store, 'promote the staged graph', renames, mark);
     } catch (error) {
       if (error instanceof Failure && error.code === 'keys-changed') throw error;
       work.promoted = await isSwapped(context);
@@ -179,10 +203,17 @@ async function isSwapped({ openGraph, stagingKey, graphName }: StepContext): Pro
  * A run that was killed between the swap and its note in the journal: the new graph is live already, and what it replaced
  * must not be renamed over. What was staged once more is let go of.
  */
-async function keepEarlierSwap({ graph, stagingKey, graphName, work }: StepContext): Promise<string> {
+async function keepEarlierSwap({
+  graph,
+  stagingKey,
+  graphName,
+  work,
+  changes,
+}: StepContext): Promise<string> {
   // What it replaced was fetched before it was read; its own mark is another one.
   if (work.mark !== null) work.mark.settled = true;
   await graph.command('remove the staging graph', 'DEL', stagingKey);
+  changes.settle('graph-swap', 'done');
   return `"${graphName}" was live already: the run had been stopped right after the swap`;
 }
 
@@ -206,23 +237,4 @@ function untimely({ graphName }: StepContext): Failure {
     exitCode: ExitCode.failed,
     code: 'keys-changed',
   });
-}
-
-/**
- * Undoes the promotion: the replaced graph is live again. The new one goes back under its staging key where it is empty;
- * else it is kept, because the service may have written to it.
- *
- * @returns the key that it is kept under; null for none
- */
-export async function demoteGraph(context: StepContext): Promise<string | null> {
-  const { graph, graphName, stagingKey, replacedKey, work } = context;
-  const run = stagingKey.slice(stagingKey.lastIndexOf(':') + 1);
-  const { nodes } = await graph.totals(graphName);
-  const kept = nodes === 0 ? null : undoneKey(graphName, run);
-  await renameKeys(graph, 'put the replaced graph back', [
-    [graphName, kept ?? stagingKey],
-    ...(work.replaced ? [[replacedKey, graphName] as const] : []),
-  ]);
-  work.promoted = false;
-  return kept;
 }

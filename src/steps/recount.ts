@@ -1,7 +1,7 @@
 import { ExitCode, Failure } from '../failure.js';
 import type { GraphTotals } from '../stores/graph/graph-store.js';
 import { GraphMark } from './graph-mark.js';
-import { demoteGraph } from './promote-graph.js';
+import { demoteGraph } from './demote-graph.js';
 import type { Step, StepContext } from './step.js';
 
 /**
@@ -15,7 +15,8 @@ const RELATIONSHIPS_A_NODE = 20;
 
 /**
  * Counts the promoted graph again. There is a report of renamed large graphs that load empty in another engine build;
- * should that ever happen, the replaced graph goes back at once.
+ * should that ever happen, the replaced graph goes back at once. A run that goes on later puts nothing back: by then the
+ * service has worked on the new graph, perhaps for days.
  *
  * The service may be writing by now. What it adds gets internal ids beyond those of the staged nodes (or of deleted ones),
  * so only staged ids are counted; more relationships than were staged are no fault; and a few records less are what it
@@ -35,6 +36,7 @@ export const recount: Step = {
       relationships: restored.relationships - found.relationships,
     };
     if (isPlausible(missing, restored)) return describe(found, missing);
+    if (!context.work.swappedHere) return leaveAsItIs(context, found, missing);
     const kept = await demoteGraph(context);
     const aside = kept === null ? '' : ` What was live meanwhile is kept as "${kept}".`;
     throw new Failure({
@@ -47,6 +49,15 @@ export const recount: Step = {
     });
   },
 };
+
+function leaveAsItIs(context: StepContext, found: GraphTotals, missing: GraphTotals): string {
+  const { restored } = context.work;
+  const told = describe(found, missing, 'than were staged');
+  context.notice(
+    `${restored.nodes} nodes and ${restored.relationships} relationships were validated before the swap; ${told}. The service has had the new graph since the run was stopped, so it stays live; the checks tell how it is.`,
+  );
+  return told;
+}
 
 async function countStaged({ graph, graphName, work, checkpoints }: StepContext): Promise<GraphTotals> {
   const totals = await graph.totals(graphName);
@@ -67,10 +78,14 @@ function isPlausible(missing: GraphTotals, staged: GraphTotals): boolean {
   );
 }
 
-function describe(found: GraphTotals, missing: GraphTotals): string {
+function describe(
+  found: GraphTotals,
+  missing: GraphTotals,
+  why = 'than were staged, as few as the service may have deleted',
+): string {
   const live = `${found.nodes} nodes and ${found.relationships} relationships are live`;
   const gone = Object.entries(missing).filter(([what, count]) => what !== 'memories' && count > 0);
   return gone.length === 0
     ? live
-    : `${live}; ${gone.map(([what, count]) => `${count} ${what}`).join(' and ')} less than were staged, as few as the service may have deleted`;
+    : `${live}; ${gone.map(([what, count]) => `${count} ${what}`).join(' and ')} less ${why}`;
 }

@@ -1,6 +1,7 @@
 import { createCollection } from '../stores/vectors/collection-admin.js';
 import { createSnapshot } from '../stores/vectors/collection-snapshots.js';
 import { needsGraph, needsVectors, noDifferences, pointsToDelete } from './differences.js';
+import { keptAlready } from './kept-already.js';
 import type { Step, StepContext } from './step.js';
 import { newCollection, placeIn } from './vectors/vector-place.js';
 
@@ -48,16 +49,19 @@ export const copyGraph: Step = {
 /** A copy under the key that a promotion would keep the replaced graph under. Taken once in a run. */
 async function copyLiveGraph(context: StepContext): Promise<string> {
   const { graph, graphName, replacedKey, changes } = context;
-  // After a promotion the graph from before is kept already.
-  if (changes.made('graph-swap')?.phase === 'done')
+  const isKept = (await graph.kindOf(replacedKey)) !== 'none';
+  // After a promotion the graph from before is kept already, also where the run was killed before it could note it.
+  const swap = changes.made('graph-swap')?.phase;
+  if (swap === 'done' || (swap === 'intent' && isKept))
     return `the graph from before is kept as "${replacedKey}"`;
   if (changes.made('graph-edit')?.phase === 'done') return `the copy "${replacedKey}" was taken before`;
+  // Half a copy that this run left when it was killed; anything else there is kept for somebody.
+  if (isKept && changes.made('graph-edit')?.phase !== 'intent') throw keptAlready(replacedKey);
   const isThere = (await graph.kindOf(graphName)) === 'graph';
   const edit = { kind: 'graph-edit', graph: graphName, copy: isThere ? replacedKey : null } as const;
   await changes.make(edit, async () => {
     if (isThere) {
-      // What a run that was killed left of it may be half a copy.
-      await graph.command('remove an unfinished copy of the graph', 'DEL', replacedKey);
+      if (isKept) await graph.command('remove an unfinished copy of the graph', 'DEL', replacedKey);
       await graph.command('copy the graph', 'GRAPH.COPY', graphName, replacedKey);
     }
     return edit;

@@ -134,6 +134,8 @@ export interface RunWork extends LastingWork {
   mark: GraphMark | null;
   /** Watches the live graph from the moment that {@link mark} was begun; null where nothing is promoted. */
   watch: LiveWatch | null;
+  /** This process made the swap: what is live is as it was a moment ago. */
+  swappedHere: boolean;
   /** This run made the swap before it was stopped, and begins anew all the same. */
   swappedBefore: boolean;
   /** Type of a Pattern node → its internal id in the staging graph. */
@@ -191,6 +193,7 @@ export function emptyWork(): RunWork {
     sink: null,
     mark: null,
     watch: null,
+    swappedHere: false,
     swappedBefore: false,
     patternIds: new Map(),
     memoryIds: new Map(),

@@ -1,10 +1,20 @@
 import { ExitCode, Failure } from '../failure.js';
-import { renameKeys } from '../stores/graph/rename-keys.js';
+import { renameKeys, type Rename } from '../stores/graph/rename-keys.js';
 import { deleteCollection } from '../stores/vectors/collection-admin.js';
-import { deleteSnapshot, listSnapshots, restoreSnapshot } from '../stores/vectors/collection-snapshots.js';
+import {
+  createSnapshot,
+  deleteSnapshot,
+  listSnapshots,
+  restoreSnapshot,
+} from '../stores/vectors/collection-snapshots.js';
 import type { GraphStore } from '../stores/graph/graph-store.js';
 import type { VectorStore } from '../stores/vectors/vector-store.js';
 import type { Change, ChangePhase } from './change.js';
+import { currentRun, markCommand } from './current-run.js';
+import { freeUndoneKey, undoneGraphs, undoneKey } from './undone-key.js';
+
+/** A change with how far it came. */
+export type Noted = { change: Change; phase: ChangePhase };
 
 /** The stores that a run changed. */
 export interface ChangedStores {
@@ -14,11 +24,6 @@ export interface ChangedStores {
   readonly check: () => Promise<void>;
 }
 
-/** Where the graph that a run made is kept after the run was undone, until it is let go of. */
-export function undoneKey(graph: string, run: string): string {
-  return `{${graph}}:undone:${run}`;
-}
-
 /**
  * Proves that what was kept for undoing a change is still there: a rollback that stops halfway would leave two stores that
  * do not belong together.
@@ -26,7 +31,7 @@ export function undoneKey(graph: string, run: string): string {
  * @throws Failure (exit 4) where it is gone
  */
 export async function proveKept(
-  { change, phase }: { change: Change; phase: ChangePhase },
+  { change, phase }: Noted,
   run: string,
   { graph, vectors }: ChangedStores,
 ): Promise<void> {
@@ -48,31 +53,52 @@ async function hasSnapshot(vectors: VectorStore, collection: string, name: strin
 }
 
 /**
+ * Keeps what a rollback is about to replace in the collection, since nobody else keeps it.
+ *
+ * @returns the change with what was kept of it, for the journal; null where the rollback replaces nothing there
+ */
+export async function keepPresent(change: Change, { vectors, check }: ChangedStores): Promise<Change | null> {
+  if (change.kind !== 'collection-edit' || change.snapshot === null) return null;
+  await check();
+  const { name } = await createSnapshot(vectors, change.collection);
+  return { ...change, undone: [...(change.undone ?? []), name] };
+}
+
+/**
  * Puts back what a change replaced. Nothing is deleted but a collection that was not there before: the graph that the run
- * made is kept under another key. Doing it again changes nothing.
+ * made is kept under another key, the points as they are in a snapshot ({@link keepPresent}). What the run perhaps never
+ * made is left alone. Doing it again changes nothing.
  *
  * @returns what was done, a sentence
  * @throws Failure where what was kept is gone
  */
 export async function undoChange(
-  { change, phase }: { change: Change; phase: ChangePhase },
+  { change, phase }: Noted,
   run: string,
   stores: ChangedStores,
 ): Promise<string> {
   await stores.check();
   switch (change.kind) {
-    case 'graph-swap':
-      if (phase === 'intent' && !(await wasSwapped(change, stores.graph)))
-        return `the graph "${change.graph}" had not been replaced`;
-      return swapBack(change.graph, change.replaced, run, stores.graph);
+    case 'graph-swap': {
+      const made = phase === 'intent' ? await wasSwapped(change, run, stores.graph) : true;
+      if (made === false) return `the graph "${change.graph}" had not been replaced`;
+      if (made === null)
+        return `whether the run made the graph "${change.graph}" is not known: it is left as it is`;
+      return swapBack(change.graph, change.replaced, run, stores.graph, change.earlier ?? null);
+    }
     case 'graph-edit':
       if (phase === 'intent') return `the graph "${change.graph}" had not been changed`;
       return swapBack(change.graph, change.copy, run, stores.graph);
-    case 'collection-edit':
+    case 'collection-edit': {
       if (change.snapshot === null) return `the collection "${change.collection}" had not been changed`;
       await restoreSnapshot(stores.vectors, change.collection, change.snapshot);
-      return `the collection "${change.collection}" is as it was when the snapshot "${change.snapshot}" was taken`;
+      const kept = change.undone?.at(-1);
+      const how = kept === undefined ? '' : `; what it was until now is kept as the snapshot "${kept}"`;
+      return `the collection "${change.collection}" is as it was when the snapshot "${change.snapshot}" was taken${how}`;
+    }
     case 'collection-create':
+      if (phase === 'intent')
+        return `whether the run made the collection "${change.collection}" is not known: it is left as it is`;
       await deleteCollection(stores.vectors, change.collection);
       return `the collection "${change.collection}", which was not there before, is deleted`;
   }
@@ -83,13 +109,16 @@ export async function freeChange(change: Change, run: string, stores: ChangedSto
   await stores.check();
   if (change.kind === 'collection-create') return null;
   if (change.kind === 'collection-edit') {
-    if (change.snapshot === null) return null;
-    if (!(await deleteSnapshot(stores.vectors, change.collection, change.snapshot))) return null;
-    return `the snapshot "${change.snapshot}" of the collection "${change.collection}"`;
+    const freed: string[] = [];
+    for (const name of [change.snapshot, ...(change.undone ?? [])])
+      if (name !== null && (await deleteSnapshot(stores.vectors, change.collection, name)))
+        freed.push(`"${name}"`);
+    if (freed.length === 0) return null;
+    return `the snapshot ${freed.join(' and ')} of the collection "${change.collection}"`;
   }
   const kept = change.kind === 'graph-swap' ? [change.replaced, change.staging] : [change.copy];
   const freed: string[] = [];
-  for (const key of [...kept, undoneKey(change.graph, run)]) {
+  for (const key of [...kept, ...(await undoneGraphs(stores.graph, change.graph, run))]) {
     if (key === null || (await stores.graph.kindOf(key)) === 'none') continue;
     await stores.graph.command('free a graph that was kept', 'DEL', key);
     freed.push(`"${key}"`);
@@ -106,27 +135,49 @@ export async function freeStaging(stores: ChangedStores, graph: string, run: str
   return `the unfinished graph "${key}"`;
 }
 
-/** A run that was killed within the swap: the staging key is empty exactly where it was made. */
+/**
+ * A run that was killed within the swap. Where there was a graph, it is kept exactly where the swap was made; where there
+ * was none, only the name of the run beside the graph tells its graph from one that the service made.
+ *
+ * @returns null where nobody knows
+ */
 async function wasSwapped(
   { graph, staging, replaced }: Extract<Change, { kind: 'graph-swap' }>,
+  run: string,
   store: GraphStore,
-): Promise<boolean> {
+): Promise<boolean | null> {
   if (replaced !== null) return (await store.kindOf(replaced)) === 'graph';
-  return (await store.kindOf(staging)) === 'none' && (await store.kindOf(graph)) === 'graph';
+  if ((await store.kindOf(graph)) === 'none' || (await store.kindOf(staging)) !== 'none') return false;
+  return (await currentRun(store, graph)) === run ? true : null;
 }
 
-async function swapBack(graph: string, kept: string | null, run: string, store: GraphStore): Promise<string> {
-  const undone = undoneKey(graph, run);
+/** @param earlier the run whose graph is live then; not given where that stays as it is */
+async function swapBack(
+  graph: string,
+  kept: string | null,
+  run: string,
+  store: GraphStore,
+  earlier?: string | null,
+): Promise<string> {
   const isThere = async (key: string): Promise<boolean> => (await store.kindOf(key)) === 'graph';
-  if (await isThere(undone)) return `the graph "${graph}" was put back before`;
-  if (kept !== null && !(await isThere(kept))) throw keptGone(kept);
-  const renames: [string, string][] = [];
-  if (await isThere(graph)) renames.push([graph, undone]);
+  const hasKept = kept !== null && (await isThere(kept));
+  if (!hasKept) {
+    // A run may have been undone before and made its change again: then what it kept is there again too.
+    if (await isThere(undoneKey(graph, run))) return `the graph "${graph}" was put back before`;
+    if (kept !== null) throw keptGone(kept);
+  }
+  const undone = await freeUndoneKey(store, graph, run);
+  const hasLive = await isThere(graph);
+  const renames: Rename[] = [];
+  if (hasLive) renames.push([graph, undone]);
   if (kept !== null) renames.push([kept, graph]);
-  await renameKeys(store, 'put the replaced graph back', renames);
+  const mark = earlier === undefined ? null : await markCommand(store, graph, earlier);
+  if (renames.length > 0)
+    await renameKeys(store, 'put the replaced graph back', renames, mark === null ? [] : [mark]);
+  const aside = hasLive ? `; the one that the run made is kept as "${undone}"` : '';
   return kept === null
-    ? `there was no graph "${graph}" before; the one that the run made is kept as "${undone}"`
-    : `the graph "${graph}" is the one from before; the one that the run made is kept as "${undone}"`;
+    ? `there was no graph "${graph}" before${aside}`
+    : `the graph "${graph}" is the one from before${aside}`;
 }
 
 function snapshotGone(collection: string, snapshot: string): Failure {

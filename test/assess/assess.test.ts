@@ -189,7 +189,7 @@ describe('assess', () => {
     expect(usual.get('result-cap')?.message).toContain('10000');
     expect(usual.get('staging-left')).toMatchObject({
       severity: 'warning',
-      action: expect.stringContaining('GRAPH.DELETE') as string,
+      action: expect.stringContaining('lifeboat runs resume run-1') as string,
     });
     expect(usual.get('replaced-graphs-kept')).toMatchObject({ severity: 'info' });
     await lab.redis('CONFIG', 'SET', 'save', '');

@@ -238,7 +238,7 @@ describe('a store that goes away', () => {
     const finding = assessed.events.find(
       (event) => event.type === 'finding' && event.finding.code === 'staging-left',
     );
-    expect(JSON.stringify(finding)).toContain('GRAPH.DELETE');
+    expect(JSON.stringify(finding)).toContain('lifeboat runs forget');
     expect(await lab.differences(rest)).toEqual([]);
     await lab.redis('GRAPH.DELETE', left[0] ?? '');
   });

@@ -8,6 +8,7 @@ import {
   recoveryMachine,
   type RunContext,
   type RunMachineEvent,
+  type ResumePoint,
   type RunInput,
   type RunRequest,
 } from '../../src/recovery/machine.js';
@@ -67,8 +68,9 @@ function start({
       void said.push(`${what} on ${event.type}`);
   const machine = recoveryMachine.provide({
     actors: {
-      lease: fromPromise(async () => {
+      lease: fromPromise<ResumePoint | null>(async () => {
         await act('lease');
+        return null;
       }),
       assess: fromPromise(async () => (await act('assess'), ASSESSMENT)),
       plan: fromPromise(async ({ input }) => {

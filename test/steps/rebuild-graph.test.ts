@@ -333,7 +333,9 @@ describe('without a backup', () => {
     const run = await lab.recover(['--backup', 'none']);
     expect(run.exitCode).toBe(3);
     expect(run.summary.outcome).toBe('recovered-with-losses');
-    expect(run.summary.losses.join(' ')).toMatch(/No backup was used.*relationships.*summary, enriched/);
+    expect(run.summary.losses.join(' ')).toMatch(
+      /No graph half of a backup was used.*relationships.*summary, enriched/,
+    );
     const points = await lab.qdrant<{ count: number }>('POST', `/collections/${GRAPH}/points/count`, {
       exact: true,
     });

@@ -275,6 +275,44 @@ describe('chosen although the stores are there', () => {
     expect(await lab.leftovers()).toEqual([`{${GRAPH}}:before:${run.summary.run}`]);
   });
 
+  it('says what was changed after the backup: memories, other nodes, relationships, each as often as it comes', async () => {
+    const later = '2026-11-20T10:00:00+00:00';
+    await lab.query(`MATCH (m:Memory {id: '${id(2)}'}) SET m.content = 'edited', m.updated_at = '${later}'`);
+    // A recall and the nightly decay are no edits.
+    await lab.query(
+      `MATCH (m:Memory {id: '${id(3)}'}) SET m.last_accessed = '${later}', m.relevance_score = 0.01`,
+    );
+    // What was only lost since comes back.
+    await lab.query(`MATCH (m:Memory {id: '${id(4)}'}) REMOVE m.content`);
+    await lab.query("CREATE (:Entity {id: 'entity:people:new', name: 'New'})");
+    await lab.query(
+      `MATCH (a:Memory {id: '${id(0)}'}), (b:Memory {id: '${id(1)}'}) CREATE (a)-[:LATER]->(b), (a)-[:LATER]->(b)`,
+    );
+    const foretold = await lab.recover(['restore-backup', '--dry-run']);
+    expect(foretold.summary.losses.join('\n')).toContain('2 relationships are not in the backup');
+    const run = await lab.recover(['restore-backup']);
+    expect(run.exitCode).toBe(3);
+    expect(run.summary.losses).toEqual([
+      expect.stringMatching(new RegExp(`^1 memories were changed after the backup.*before:.*${id(2)}`)),
+      expect.stringMatching(/^1 nodes besides memories are not in the backup.*entity:people:new/),
+      expect.stringMatching(new RegExp(`^2 relationships are not in the backup.*${id(0)} -LATER-> ${id(1)}`)),
+    ]);
+    expect(run.summary.rpo?.measuredSeconds).toBeGreaterThan(0);
+  });
+
+  it('puts aside the payloads of points that were changed after the backup', async () => {
+    await lab.damage('graph-lost');
+    const payload = payloadOf('edited', { updated_at: '2026-11-20T10:00:00+00:00', custom: 1.5 });
+    await lab.upsert([{ id: id(2), payload }]);
+    const run = await lab.recover(['restore-backup']);
+    expect(run.exitCode).toBe(3);
+    expect(run.records('quarantine')).toEqual([
+      expect.objectContaining({ kind: 'memory', id: id(2), record: { id: id(2), payload } }),
+    ]);
+    expect(run.summary.losses.join()).toContain('1 points were changed after the backup');
+    await expectAsBefore();
+  });
+
   it('keeps points that the backup lacks, and makes memories of them', async () => {
     await lab.upsert([{ id: NEW, payload: payloadOf('newer than the backup') }]);
     const run = await lab.recover(['restore-backup']);
@@ -293,6 +331,26 @@ describe('chosen although the stores are there', () => {
     expectRestored(run);
     expect(detail(run, 'delete-extra-points')).toContain('2 points deleted');
     await expectAsBefore();
+  });
+
+  it('keeps with --exact the point of a memory that was stored during the run', async () => {
+    // Old enough that nobody waits for its vector.
+    const now = new Date(Date.now() - 3_600_000).toISOString().replace('Z', '+00:00');
+    const times = { timestamp: now, updated_at: now };
+    const stored: Promise<void>[] = [];
+    const store = async (): Promise<void> => {
+      const fields = `id: '${NEW}', content: 'stored now', type: 'Insight', timestamp: '${now}', updated_at: '${now}'`;
+      await lab.query(`CREATE (:Memory {${fields}})`);
+      await lab.upsert([{ id: NEW, payload: payloadOf('stored now', times) }]);
+    };
+    const run = await lab.recover(['restore-backup', '--exact'], {
+      onEvent: (event) => {
+        if (event.type === 'step.started' && event.step === 'restore-vectors') stored.push(store());
+      },
+    });
+    await Promise.all(stored);
+    expect(detail(run, 'delete-extra-points')).toMatch(/^0 points deleted.*1 kept/);
+    expect(await lab.points()).toContain(NEW);
   });
 
   it('adds with --merge what is missing, and changes nothing else', async () => {

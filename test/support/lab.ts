@@ -236,6 +236,8 @@ export class Lab {
         !key.startsWith('telemetry{') &&
         // The fencing token outlives the lease, so that it goes on growing; a lease that nobody could release runs out.
         key !== `{${GRAPH}}:lifeboat-fence` &&
+        // Names the run whose graph is live.
+        key !== `{${GRAPH}}:lifeboat-current` &&
         key !== `{${GRAPH}}:lifeboat-lease`,
     );
   }

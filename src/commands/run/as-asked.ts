@@ -7,10 +7,15 @@ const DELETING_STEP = 'repair-graph';
 /** What the flags make of the plans: one that deletes points needs the typed confirmation, whatever its file says. */
 export function asAsked(
   ranked: RankedPlans,
-  { recovery, request }: Pick<SessionOptions, 'recovery' | 'request'>,
+  { command, recovery, request }: Pick<SessionOptions, 'command' | 'recovery' | 'request'>,
 ): RankedPlans {
-  if (recovery.orphans !== 'delete') return ranked;
-  const options = ranked.options.map((option) => {
+  // A repair runs from cron and keeps copies; everything else that changes a store is confirmed by a person.
+  const asked = ranked.options.map((option) => ({
+    ...option,
+    destructive: option.destructive || (command !== 'repair' && option.changes.length > 0),
+  }));
+  if (recovery.orphans !== 'delete') return { ...ranked, options: asked };
+  const options = asked.map((option) => {
     // A failed check may begin a repair after any plan.
     const deletes = request.fix || request.interactive || option.steps.some(({ id }) => id === DELETING_STEP);
     if (!deletes) return option;

@@ -34,6 +34,11 @@ export class JournalledChanges implements ChangeLog {
     return this.noted.get(kind) as { change: Extract<Change, { kind: K }>; phase: ChangePhase } | undefined;
   }
 
+  settle(kind: Change['kind'], phase: 'done' | 'undone'): void {
+    const noted = this.noted.get(kind);
+    if (noted !== undefined) this.note({ change: noted.change, phase });
+  }
+
   async check(): Promise<void> {
     await this.lease()?.check();
   }
@@ -47,12 +52,16 @@ export class JournalledChanges implements ChangeLog {
 
   /** Whether anything was changed, or may have been. */
   get any(): boolean {
-    return this.noted.size > 0;
+    return this.standing.length > 0;
   }
 
   /** What is kept so that the run can be undone, in words. */
   get kept(): string[] {
-    return [...this.noted.values()].flatMap(({ change }) => keptFor(change) ?? []);
+    return this.standing.flatMap(({ change }) => keptFor(change) ?? []);
+  }
+
+  private get standing(): Noted[] {
+    return [...this.noted.values()].filter(({ phase }) => phase === 'intent' || phase === 'done');
   }
 
   private note(noted: Noted): void {

@@ -1,10 +1,11 @@
-import { Interrupted } from '../../failure.js';
+import { ExitCode, Failure, Interrupted } from '../../failure.js';
 import type { PlanOption } from '../../plans/types.js';
 import type { Emit } from '../../recovery/events.js';
 import type { Journal } from '../../recovery/journal.js';
 import type { RunState } from '../../recovery/run-state.js';
 import { lastingWork, type RunStepsContext, type Step, type StepContext } from '../../steps/step.js';
 import { backupsInUse } from '../../steps/pair-in-use.js';
+import { refuseOthersGraph } from '../../steps/current-run.js';
 import { STEPS } from '../../steps/registry.js';
 import { graphFailure, withTimeout } from '../../stores/graph/connection.js';
 
@@ -27,9 +28,10 @@ export interface Execution {
  */
 export function firstStepToRun({ plan, done, changes }: RunState): number {
   const steps = plan?.steps ?? [];
-  // Killed after the swap was noted and before its step was: it was made all the same.
-  const swapped = changes.some(({ change, phase }) => change.kind === 'graph-swap' && phase === 'done');
-  return steps.findLastIndex((id) => STEPS.get(id)?.isSwap === true && (swapped || done.includes(id))) + 1;
+  // The journal of the swap says more than that of its step: it may have been made and its step not noted, or undone since.
+  const swap = changes.find(({ change }) => change.kind === 'graph-swap');
+  const wasMade = (id: string): boolean => (swap === undefined ? done.includes(id) : swap.phase === 'done');
+  return steps.findLastIndex((id) => STEPS.get(id)?.isSwap === true && wasMade(id)) + 1;
 }
 
 /** Makes the part of the step context that reports progress of one step. */
@@ -61,22 +63,58 @@ export async function executePlan(
   const { journal, resume, stopAfterStep } = execution;
   const steps = plan.steps.map(({ id }) => id);
   const first = resume === null ? 0 : firstStepToRun(resume);
+  if (resume !== null && first > 0) await refuseOthers(resume, context);
   if (resume?.plan == null) {
     journal?.append({ entry: 'plan', plan: plan.name, steps, backup: backupOf(context) });
   }
   try {
     for (const [index, { id, title }] of plan.steps.entries()) {
       if (index < first) continue;
-      // Once the new graph is live, the short rest is finished: stopping there would leave it uncounted.
-      if (stopAfterStep() && !context.work.promoted) throw new Interrupted();
-      await runStep(stepOf(id), context, execution, { title, index, total: plan.steps.length });
+      // Once the new graph is live, it is counted and caught up with before anything else.
+      if (stopAfterStep() && !(context.work.promoted && SETTLES_SWAP.has(id))) throw new Interrupted();
+      const place = { title, index, total: plan.steps.length };
+      if (context.dryRun && steps.slice(0, index).some((before) => FILLS_STORE.has(before))) {
+        skipStep(stepOf(id), execution, place, 'dry run: what it looks at is not there yet');
+        continue;
+      }
+      await runStep(stepOf(id), context, execution, place);
       if (context.work.nothingToDo !== null) break;
     }
     return context.work.nothingToDo;
   } catch (error) {
-    if (!context.work.promoted && !context.dryRun && steps.includes('stage-nodes'))
+    // Whoever took the lease over may be building under the same key.
+    const isOurs = !(context.signal.reason instanceof Failure);
+    if (!context.work.promoted && !context.dryRun && isOurs && steps.includes('stage-nodes'))
       await removeStaging(context);
     throw context.signal.aborted ? (context.signal.reason as Error) : error;
+  }
+}
+
+/** Steps that bring a swap to its end. */
+const SETTLES_SWAP = new Set(['recount', 'catch-up', 'compact-aof']);
+
+/** Steps without which those after them find nothing to look at. */
+const FILLS_STORE = new Set(['promote-graph', 'restore-vectors']);
+
+function skipStep(
+  { id, title }: Step,
+  { emit }: Pick<Execution, 'emit'>,
+  place: { title: string; index: number; total: number },
+  detail: string,
+): void {
+  emit({ type: 'step.started', step: id, ...place, index: place.index + 1 });
+  emit({ type: 'step.finished', step: id, title, outcome: 'skipped', seconds: 0, detail });
+}
+
+/** Days may have passed since the swap: the graph that is live may be that of another run by now. */
+async function refuseOthers({ changes }: RunState, context: RunStepsContext): Promise<void> {
+  try {
+    for (const { change } of changes)
+      if (change.kind === 'graph-swap') await refuseOthersGraph(await context.liveGraph(), change);
+  } catch (error) {
+    // What the run put there is not what is live: nothing must be said of it.
+    if (error instanceof Failure && error.exitCode === ExitCode.usage) context.work.promoted = false;
+    throw error;
   }
 }
 

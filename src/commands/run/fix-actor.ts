@@ -28,13 +28,24 @@ const REMEDIES: Record<Mend, readonly string[]> = {
 export async function mendChecks(
   checks: readonly CheckResult[],
   context: RunStepsContext,
-  execution: { emit: Emit; journal: Journal | null; stopAfterStep: () => boolean },
+  execution: {
+    emit: Emit;
+    journal: Journal | null;
+    stopAfterStep: () => boolean;
+    /** No plan was run before: the journal is told what begins here, so that the run can go on from it. */
+    isFirst: boolean;
+  },
 ): Promise<void> {
   const wanted = new Set(checks.flatMap(({ status, mend }) => (status === 'fail' && mend ? [mend] : [])));
   // A drift repair embeds what is missing too.
   if (wanted.has('sync-drift')) wanted.delete('reembed-missing');
   const mends = (Object.keys(REMEDIES) as Mend[]).filter((mend) => wanted.has(mend));
   const steps = mends.flatMap((mend) => REMEDIES[mend]).map(stepOf);
+  if (execution.isFirst) {
+    const backup = context.backup?.timestamp ?? null;
+    const ids = steps.map(({ id }) => id);
+    execution.journal?.append({ entry: 'plan', plan: 'validate --fix', steps: ids, backup });
+  }
   for (const [index, step] of steps.entries()) {
     if (execution.stopAfterStep()) throw new Interrupted();
     await runStep(step, context, execution, { title: step.title, index, total: steps.length });

@@ -2,9 +2,11 @@ import { join } from 'node:path';
 import { acquireLease, type Lease, type LeaseOptions } from '../../recovery/lease.js';
 import type { Settings } from '../../settings/settings.js';
 import { fileLease } from '../../stores/lease/file-lease.js';
-import { leaseName } from '../../stores/lease/lease-store.js';
+import { leaseName, type LeaseStore } from '../../stores/lease/lease-store.js';
 import { redisLease } from '../../stores/lease/redis-lease.js';
 import { s3Lease } from '../../stores/lease/s3-lease.js';
+import { BetterPlaces } from './better-places.js';
+import { shareCollectionLease } from './collection-lease.js';
 import { graphAddress } from './world.js';
 
 /** A lease, and whether it is kept where the graph is: then the swap itself can be made to depend on it. */
@@ -12,21 +14,53 @@ export interface TakenLease extends Lease {
   readonly besideGraph: boolean;
 }
 
+type TakeOptions = Omit<LeaseOptions, 'stores'> & {
+  /** For a run during which the graph server is stopped and started on other data. */
+  awayFromGraph?: boolean;
+};
+
 /**
- * Takes the lease of the stores that the settings name: on the graph server, else in the bucket of the backups, else in a
- * file of this machine.
+ * Takes the lease of the stores that the settings name: of the graph on the graph server, else in the bucket of the
+ * backups, else in a file of this machine; and of the collection in a file of this machine, because another graph may
+ * share it. A lease that is kept elsewhere than in the best place goes on looking there: a run that came through to it
+ * ends this one at its next check.
  *
- * @param options.awayFromGraph for a run during which the graph server is stopped and started on other data
- * @throws Failure (exit 11) where another run holds it
+ * @throws Failure (exit 11) where another run holds either
  */
-export async function takeLease(
-  settings: Settings,
-  options: Omit<LeaseOptions, 'stores'> & { awayFromGraph?: boolean },
-): Promise<TakenLease> {
+export async function takeLease(settings: Settings, options: TakeOptions): Promise<TakenLease> {
+  const places = placesOf(settings);
+  const stores = places.slice(options.awayFromGraph === true ? 1 : 0);
+  const main = await acquireLease({ ...options, stores });
+  const collection = await shareCollectionLease(settings, options).catch(async (error: unknown) => {
+    await main.release();
+    throw error;
+  });
+  const at = places.findIndex(({ place }) => place === main.place);
+  const better = new BetterPlaces(placesOf(settings).slice(0, at), options.run);
+  return {
+    token: main.token,
+    place: main.place,
+    besideGraph: at === 0,
+    lost: AbortSignal.any([main.lost, collection.lost]),
+    async check() {
+      await main.check();
+      // Its heartbeat goes on by itself, and says here when it was lost.
+      collection.lost.throwIfAborted();
+      await better.check();
+    },
+    async release() {
+      better.close();
+      await collection.release();
+      await main.release();
+    },
+  };
+}
+
+/** The best first: that of the graph. */
+function placesOf(settings: Settings): LeaseStore[] {
   const { graph, vectors, backups, folders } = settings;
-  const beside = redisLease(graphAddress(settings), graph.name);
-  const stores = [
-    ...(options.awayFromGraph === true ? [] : [beside]),
+  return [
+    redisLease(graphAddress(settings), graph.name),
     ...(backups.s3 === null
       ? []
       : [
@@ -38,6 +72,4 @@ export async function takeLease(
       leaseName([graph.host, graph.port, graph.name, vectors.collection]),
     ),
   ];
-  const lease = await acquireLease({ ...options, stores });
-  return Object.assign(lease, { besideGraph: lease.place === beside.place });
 }

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { open, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { EventBus } from '../../recovery/event-bus.js';
@@ -8,19 +7,27 @@ import { RunDirectory, runFolderFailure } from '../../recovery/run-directory.js'
 import type { RunState } from '../../recovery/run-state.js';
 import { linesView } from '../../report/lines.js';
 import type { Checkpoints } from '../../steps/change.js';
+import { AsideFile } from './aside-file.js';
 
 /** Events that have a file of their own, or are worth nothing afterwards. */
 const NOT_LOGGED = new Set<TimedEvent['type']>(['quarantine', 'salvage', 'step.progress', 'summary']);
 
+/** Files of records that were put aside, without their ending. */
+type AsideName = 'quarantine' | 'salvage';
+
 /** What a run leaves in its folder: journal, events, quarantine, salvages, checkpoints, report and summary. */
 export class RunRecord implements Checkpoints {
+  private readonly asides: Record<AsideName, AsideFile>;
   private readonly lines: string[] = [];
   private readonly print = linesView((line) => this.lines.push(line));
 
   private constructor(
     private readonly directory: RunDirectory,
     readonly journal: Journal,
-  ) {}
+  ) {
+    const file = (name: AsideName): AsideFile => new AsideFile(join(directory.path, `${name}.ndjson`));
+    this.asides = { quarantine: file('quarantine'), salvage: file('salvage') };
+  }
 
   /** Opens the folder of a new run and listens to it from its first event on. @throws Failure where it cannot be made */
   static async create(state: string, header: RunHeader, bus: EventBus): Promise<RunRecord> {
@@ -30,16 +37,13 @@ export class RunRecord implements Checkpoints {
     return new RunRecord(directory, journal).listen(bus);
   }
 
-  /**
-   * Opens the folder of a run that goes on.
-   *
-   * @param anew whether its steps begin anew: what they put aside so far, they will put aside again
-   */
-  static async reopen(state: string, { header }: RunState, anew: boolean, bus: EventBus): Promise<RunRecord> {
+  /** Opens the folder of a run that goes on: what it put aside so far stays, since what was repaired is not met again. */
+  static async reopen(state: string, { header }: RunState, bus: EventBus): Promise<RunRecord> {
     const directory = await RunDirectory.create(state, header.run);
-    if (anew) await directory.remove('quarantine.ndjson', 'salvage.ndjson');
     const journal = Journal.open(join(directory.path, 'journal.ndjson'));
-    return new RunRecord(directory, journal).listen(bus);
+    const record = new RunRecord(directory, journal).listen(bus);
+    for (const file of Object.values(record.asides)) await file.takeUp();
+    return record;
   }
 
   private listen(bus: EventBus): this {
@@ -50,17 +54,14 @@ export class RunRecord implements Checkpoints {
     return this;
   }
 
-  append(name: 'quarantine.ndjson' | 'salvage.ndjson', entry: unknown): void {
-    this.directory.append(name, entry);
+  /** @returns whether the record is new: the run may have put it aside before it was stopped */
+  append(name: AsideName, entry: unknown): boolean {
+    return this.asides[name].append(entry);
   }
 
-  /** How many records an NDJSON file of the folder held before this process. */
-  count(name: 'quarantine.ndjson' | 'salvage.ndjson'): number {
-    try {
-      return readFileSync(join(this.directory.path, name), 'utf8').split('\n').length - 1;
-    } catch {
-      return 0;
-    }
+  /** How many records were put aside, by this process and those before it. */
+  count(name: AsideName): number {
+    return this.asides[name].count;
   }
 
   async read(name: string): Promise<Buffer | null> {
@@ -92,8 +93,10 @@ export class RunRecord implements Checkpoints {
   /** Absolute paths, by name, of all that the folder will hold. */
   files(): Record<string, string> {
     const { path } = this.directory;
+    const asides = (['quarantine', 'salvage'] as const).filter((name) => this.count(name) > 0);
     return {
       ...this.directory.files(),
+      ...Object.fromEntries(asides.map((name) => [name, join(path, `${name}.ndjson`)])),
       journal: join(path, 'journal.ndjson'),
       report: join(path, 'report.txt'),
       summary: join(path, 'summary.json'),
@@ -103,6 +106,7 @@ export class RunRecord implements Checkpoints {
   /** Writes what is left to write. @throws Failure where anything of the record was lost, however early */
   async close(summary: Summary): Promise<void> {
     await this.directory.close();
+    for (const file of Object.values(this.asides)) file.close();
     this.print({ ...summary, time: new Date().toISOString() });
     await this.directory.write('report.txt', `${this.lines.join('\n')}\n`);
     await this.directory.write('summary.json', `${JSON.stringify(summary, null, 2)}\n`);

@@ -2,8 +2,9 @@ import { Failure } from '../../failure.js';
 import type { EventBus } from '../../recovery/event-bus.js';
 import type { ComparisonResult, Summary } from '../../recovery/events.js';
 import type { RunContext } from '../../recovery/machine.js';
+import type { RunState } from '../../recovery/run-state.js';
 import type { Settings } from '../../settings/settings.js';
-import type { QuarantineEntry, RunWork } from '../../steps/step.js';
+import type { LastingWork, QuarantineEntry, RunWork } from '../../steps/step.js';
 import type { JournalledChanges } from './change-log.js';
 import { conclude, summarize } from './conclude.js';
 import { unlessAborted } from './execute-actor.js';
@@ -45,23 +46,27 @@ export class RunReport {
     });
   }
 
-  /** Counts what a run that goes on had put aside before. */
-  takeUp(record: RunRecord): void {
-    this.salvaged = record.count('salvage.ndjson');
-    this.quarantined = record.count('quarantine.ndjson');
+  /**
+   * Takes over what a run that goes on had put aside and told as lost before, also where its steps begin anew: what was
+   * repaired by then is not met again.
+   */
+  takeUp(record: RunRecord, { work }: RunState): void {
+    this.salvaged = record.count('salvage');
+    this.quarantined = record.count('quarantine');
+    const { losses = [], newestUnbacked = null } = (work ?? {}) as Partial<LastingWork>;
+    this.work.losses = [...new Set([...losses, ...this.work.losses])];
+    this.work.newestUnbacked ??= newestUnbacked;
   }
 
   readonly notice = (message: string): void => this.bus.emit({ type: 'notice', message });
 
   salvage(record: RunRecord | null, id: string, field: string, rule: string): void {
-    this.salvaged++;
-    record?.append('salvage.ndjson', { id, field, rule });
+    if (record?.append('salvage', { id, field, rule }) !== false) this.salvaged++;
     this.bus.emit({ type: 'salvage', id, field, rule });
   }
 
   quarantine(record: RunRecord | null, entry: QuarantineEntry): void {
-    this.quarantined++;
-    record?.append('quarantine.ndjson', entry);
+    if (record?.append('quarantine', entry) !== false) this.quarantined++;
     this.bus.emit({ type: 'quarantine', kind: entry.kind, id: entry.id, reason: entry.reason });
   }
 
@@ -73,6 +78,8 @@ export class RunReport {
     signal: AbortSignal,
   ): Promise<void> {
     const seconds = (performance.now() - this.started) / 1000;
+    // Steps that began anew told some of them again.
+    this.work.losses = [...new Set(this.work.losses)];
     const comparison = context.executed ? await this.inspect(signal) : undefined;
     if (comparison?.result !== undefined)
       this.bus.emit({ type: 'comparison', comparison: comparison.result });

@@ -77,7 +77,8 @@ export function storesOf({ graph, vectors }: Settings): RunHeader['stores'] {
 /** The options of a run that goes on, as its journal tells them. */
 export function resumedOptions(
   resume: RunState,
-  asked: Pick<RunRequest, 'interactive' | 'confirm'> & Pick<SessionOptions, 'takeOver' | 'version'>,
+  asked: Pick<RunRequest, 'interactive' | 'confirm'> &
+    Pick<SessionOptions, 'takeOver' | 'version'> & { recovery?: Partial<RecoveryOptions> },
 ): SessionOptions {
   const { command, request, options } = resume.header;
   const kept = options as Pick<
@@ -86,6 +87,7 @@ export function resumedOptions(
   >;
   return {
     ...kept,
+    recovery: { ...kept.recovery, ...asked.recovery },
     command: command as SessionOptions['command'],
     // What was confirmed before the first change stands in the snapshot; what was not is asked for again.
     request: {

@@ -14,7 +14,7 @@ import {
   type ResumePoint,
   type RunContext,
 } from '../../recovery/machine.js';
-import type { RunState } from '../../recovery/run-state.js';
+import { isResumable, readRun, type RunState } from '../../recovery/run-state.js';
 import type { Assessment } from '../../assess/types.js';
 import { newRunId } from '../../recovery/run-directory.js';
 import type { Settings } from '../../settings/settings.js';
@@ -23,11 +23,13 @@ import { emptyWork, type RunStepsContext, type RunWork } from '../../steps/step.
 import { asAsked } from './as-asked.js';
 import { assessWith, type Assessed } from './assess-actor.js';
 import { announcements } from './announcements.js';
+import { refuseChangedStores } from './changed-since.js';
 import { JournalledChanges } from './change-log.js';
 import { executePlan, firstStepToRun, unlessAborted } from './execute-actor.js';
 import { mendChecks } from './fix-actor.js';
 import { takeLease, type TakenLease } from './lease-places.js';
 import { noPlanFailure, notConfirmedFailure } from './no-plan.js';
+import { notResumableFailure } from './not-resumable.js';
 import { PhaseClock } from './phases.js';
 import { openPlaces, type BackupPlaces } from './places.js';
 import { RunRecord } from './record.js';
@@ -57,6 +59,8 @@ export class RunSession {
   private record: RunRecord | null = null;
   private changes: JournalledChanges | null = null;
   private lease: TakenLease | null = null;
+  /** The run that goes on, as its journal told it once the lease was held. */
+  private resumed: RunState | null = null;
   private found: Assessed | null = null;
   /** What a run that goes on was planned on. */
   private original: Assessment | null = null;
@@ -104,10 +108,7 @@ export class RunSession {
   async execute(): Promise<Summary> {
     try {
       this.reporting.announce();
-      const { resume: earlier } = this.options;
-      const resume = earlier === null ? null : await this.reopenRecord(earlier);
-      this.original = resume?.context.assessment ?? null;
-      this.actor = createActor(this.machine(), { input: { ...this.options.request, resume } });
+      this.actor = createActor(this.machine(), { input: { ...this.options.request, resume: null } });
       let kept: Promise<void> = Promise.resolve();
       this.actor.subscribe(({ value }) => {
         if (typeof value === 'string' && isResumePoint(value)) kept = kept.then(() => this.keepSnapshot());
@@ -141,22 +142,31 @@ export class RunSession {
     await this.record.write(SNAPSHOT, snapshot).catch(() => undefined);
   }
 
-  /** @returns where the run goes on, null where it begins */
-  private async reopenRecord(resume: RunState): Promise<ResumePoint | null> {
+  /**
+   * Takes up a run whose lease is held: only now is its journal the last word on it.
+   *
+   * @returns where the run goes on; null where it was stopped before anything could be changed
+   * @throws Failure (exit 2) where it came to its end meanwhile
+   */
+  private async reopenRecord(run: string): Promise<ResumePoint | null> {
     const { state } = this.settings.folders;
+    const resume = readRun(state, run);
+    if (!isResumable(resume)) throw notResumableFailure(resume);
+    this.resumed = resume;
     const next = firstStepToRun(resume);
-    this.record = await RunRecord.reopen(state, resume, next === 0, this.bus);
-    if (next > 0) {
-      Object.assign(this.work, resume.work, swapOf(resume));
-      this.reporting.takeUp(this.record);
-    }
+    this.record = await RunRecord.reopen(state, resume, this.bus);
+    if (next > 0) Object.assign(this.work, resume.work, swapOf(resume));
+    this.reporting.takeUp(this.record, resume);
+    this.record.journal.append(resumedEntry());
     const snapshot = await this.record.read(SNAPSHOT);
     this.bus.emit({
       type: 'resumed',
       run: this.run,
       after: next === 0 ? null : (resume.done.at(-1) ?? null),
     });
-    return snapshot === null ? null : pointOf(snapshot);
+    const point = snapshot === null ? null : pointOf(snapshot);
+    this.original = point?.context.assessment ?? null;
+    return point;
   }
 
   private machine(): typeof recoveryMachine {
@@ -178,28 +188,28 @@ export class RunSession {
           return executePlan(input.plan, this.stepContext(), {
             emit,
             journal: this.record?.journal ?? null,
-            resume: this.options.resume,
+            resume: this.resumed,
             stopAfterStep: () => this.interruptions > 0,
           });
         }),
         validate: fromPromise(({ input }) => unlessAborted(this.validate(input), this.abort.signal)),
         fix: fromPromise(async ({ input }) => {
           this.executing = true;
+          const isFirst = !this.reporting.hasBegun && this.resumed === null;
+          this.reporting.hasBegun = true;
           await mendChecks(input.checks, this.stepContext(), {
             emit,
             journal: this.record?.journal ?? null,
             stopAfterStep: () => this.interruptions > 0,
+            isFirst,
           });
         }),
         report: fromPromise(async ({ input }) => {
           this.phases.enter('report');
           const failure = explain(input.context);
-          await this.reporting.report(
-            { ...input.context, failure },
-            this.record,
-            this.changes,
-            this.abort.signal,
-          );
+          // Whoever took the lease over may be at work in the same folder.
+          const record = this.lease?.lost.aborted === true ? null : this.record;
+          await this.reporting.report({ ...input.context, failure }, record, this.changes, this.abort.signal);
           this.phases.leave();
         }),
       },
@@ -209,14 +219,17 @@ export class RunSession {
     });
   }
 
-  private async takeLease(): Promise<void> {
-    if (this.options.resume === null && this.options.keepsRecord) {
+  /** A new run has a folder before it asks for anything; of an earlier one nothing is touched before the lease is held. */
+  private async takeLease(): Promise<ResumePoint | null> {
+    const { resume, keepsRecord, takesLease } = this.options;
+    if (resume === null && keepsRecord) {
       const header = headerOf(this.run, this.settings, this.options);
       this.record = await RunRecord.create(this.settings.folders.state, header, this.bus);
     }
-    if (this.options.takesLease) await this.leaseFrom({ awayFromGraph: false });
-    if (this.options.resume !== null) this.record?.journal.append(resumedEntry());
-    this.changes = new JournalledChanges(this.record?.journal ?? null, () => this.lease, this.options.resume);
+    if (takesLease) await this.leaseFrom({ awayFromGraph: false });
+    const point = resume === null ? null : await this.reopenRecord(resume.header.run);
+    this.changes = new JournalledChanges(this.record?.journal ?? null, () => this.lease, this.resumed);
+    return point;
   }
 
   private async leaseFrom({ awayFromGraph }: { awayFromGraph: boolean }): Promise<void> {
@@ -244,7 +257,7 @@ export class RunSession {
   private async assess(): Promise<Assessed['assessment']> {
     this.phases.enter('assess');
     // A run that goes on keeps to the backup that it began with.
-    const begun = this.options.resume?.plan ?? null;
+    const begun = this.resumed?.plan ?? null;
     const choice = begun === null ? this.options.backup : (begun.backup ?? 'none');
     this.places ??= await openPlaces(this.settings, this.options.backupFile, this.abort.signal);
     this.found = await assessWith(
@@ -257,6 +270,7 @@ export class RunSession {
     const { assessment } = this.found;
     for (const finding of assessment.findings) this.bus.emit({ type: 'finding', finding });
     this.bus.emit({ type: 'assessment', assessment });
+    if (this.resumed !== null) refuseChangedStores(this.resumed, this.original, assessment);
     return assessment;
   }
 
@@ -285,11 +299,12 @@ export class RunSession {
       executed && byRelationship !== null
         ? { ...restored, byRelationship, quarantined: new Set(quarantinedPoints) }
         : null;
+    // What was mended in place, or carried over from the live graph, was compared by no candidate.
+    const isProven = expected !== null && rounds === 0 && !carriedOver(this.work);
     return runValidation(
       this.settings,
       this.connections,
-      // What was mended in place was proven by no candidate.
-      { expected, depth: expected !== null && rounds === 0 ? 'ids' : 'content', signal: this.abort.signal },
+      { expected, depth: isProven ? 'ids' : 'content', signal: this.abort.signal },
       this.bus.emit,
     );
   }
@@ -323,6 +338,12 @@ export class RunSession {
     });
     return this.context;
   }
+}
+
+/** Whether the new graph holds nodes that the live one had. Of a run that goes on only the swap tells. */
+function carriedOver({ sources, replaced }: RunWork): boolean {
+  if (sources.length === 0) return replaced;
+  return sources.some(({ kind, totals }) => kind === 'live' && totals.nodes !== 0);
 }
 
 /** What a run knows of a swap that it made, also where its step had no time to say so. */

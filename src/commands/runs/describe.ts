@@ -7,6 +7,7 @@ const STATUS: Partial<Record<RunState['status'], string>> = {
   'validation-failed': 'recovered, but a check failed',
   'nothing-to-do': 'nothing to do',
   'dry-run': 'dry run',
+  'rolling-back': 'rollback begun, not ended',
   'rolled-back': 'rolled back',
 };
 
@@ -61,7 +62,7 @@ function nextFor(state: RunState): string[] {
   const steps = isResumable(state) ? [`Next     to continue it: lifeboat runs resume ${run}`] : [];
   if (standingChanges(state).length > 0) {
     steps.push(
-      `Next     to undo it: lifeboat runs rollback ${run} --confirm ${stores.graphName}`,
+      `Next     ${state.status === 'rolling-back' ? 'to undo the rest of it' : 'to undo it'}: lifeboat runs rollback ${run} --confirm ${stores.graphName}`,
       `Next     to let go of what is kept: lifeboat runs forget ${run} --confirm ${stores.graphName}`,
     );
   }

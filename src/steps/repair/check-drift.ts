@@ -43,8 +43,11 @@ function hasBegun({ changes }: StepContext): boolean {
 
 /** Also duplicates count: nothing is done about them, and the checks that follow say so. */
 function isClean(differences: Differences): boolean {
-  const { damaged, orphans, contentless, duplicates } = differences;
-  return !needsVectors(differences) && damaged.size + orphans.length + contentless.length + duplicates === 0;
+  const { damaged, newer, orphans, contentless, duplicates } = differences;
+  return (
+    !needsVectors(differences) &&
+    damaged.size + newer.size + orphans.length + contentless.length + duplicates === 0
+  );
 }
 
 function tooYoung({ pending }: Differences): string {
@@ -60,11 +63,13 @@ function percentText(percent: number): string {
 
 /** What the steps that follow do; in a dry run all that is seen of them. */
 function whatToDo(differences: Differences, { options, dryRun }: StepContext): string {
-  const { damaged, stale, duplicates, orphans, contentless, owed } = differences;
+  const { damaged, newer, stale, duplicates, orphans, contentless, owed } = differences;
   const graphIsLeft = options.only === 'vectors';
   const restored = memoriesToRestore(differences, options).length;
   const deleted = pointsToDelete(differences, options).length;
   const parts = [
+    [graphIsLeft ? 0 : newer.size, 'memories get what their newer payloads say'],
+    [graphIsLeft ? newer.size : 0, 'payloads that are newer than the graph are left alone'],
     [graphIsLeft ? 0 : damaged.size, 'damaged memories are mended from their payloads'],
     [restored, 'memories come back from their points'],
     [deleted, 'points without a memory are deleted'],
@@ -99,9 +104,15 @@ function tooMuch({ options, graphName }: StepContext, differences: Differences):
 
 /** Names the plan for the side that is behind. */
 function whatInstead(differences: Differences): { behind: string; remedy: string } {
-  const { damaged, orphans, contentless, missing, changed, stale } = differences;
+  const { damaged, newer, orphans, contentless, missing, changed, stale } = differences;
   const graph = orphans.length + contentless.length;
   const vectors = missing.size + changed.size + stale.size;
+  if (newer.size > graph + vectors + damaged.size) {
+    return {
+      behind: `in ${newer.size} of them the payload was updated later than the graph`,
+      remedy: 'To take what is newer from the payloads: lifeboat repair --max-drift 100',
+    };
+  }
   // No rebuild keeps the payload's word over that of a node which is there.
   if (damaged.size > graph + vectors) {
     return {

@@ -5,7 +5,7 @@ import { joinKey } from '../../memory/ids.js';
 import { memoryRows } from '../../stores/graph/memory-rows.js';
 import { noDifferences, type Differences, type MemoryIds } from '../differences.js';
 import type { Step, StepContext } from '../step.js';
-import { noteDamage } from './find-damage.js';
+import { noteDamage, noteNewer } from './find-damage.js';
 import { readOwed } from './owed.js';
 
 /** Holds the stores against each other, memory by memory, and notes what differs. Reads only. */
@@ -31,6 +31,7 @@ export async function findDifferences(context: StepContext, graceSeconds?: numbe
   const { vectors, collection, options } = context;
   if ((await vectors.collection(collection)) === null) return everythingMissing(context);
   const found = noDifferences();
+  const differing: MemoryIds = new Map();
   const report = await compareStores(context, {
     depth: 'content',
     excludedTypes: context.excludedTypes,
@@ -38,9 +39,15 @@ export async function findDifferences(context: StepContext, graceSeconds?: numbe
     ...(graceSeconds === undefined ? {} : { graceSeconds }),
     signal: context.signal,
     onProgress: (done, total) => context.progress('memories and points', done, total),
-    onDifference: (difference) => note(found, difference),
+    onDifference: (difference) => {
+      note(found, difference);
+      const { id, class: kind, fields, internalId } = difference;
+      if (kind !== 'pending' && fields !== undefined && internalId !== undefined)
+        differing.set(id, internalId);
+    },
   });
   found.percent = report.percent;
+  await noteNewer(context, found, differing);
   await noteDamage(context, found);
   found.owed = await readOwed(context);
   if (options.newSpace) found.missing = await eligibleMemories(context);
@@ -101,6 +108,7 @@ function describe(found: Differences): string {
     [found.orphans.length + found.contentless.length, 'points without a memory'],
     [found.changed.size, 'with a vector of an older text'],
     [found.stale.size, 'with a payload that differs'],
+    [found.newer.size, 'with a payload that is newer than the graph'],
     [found.damaged.size, 'with a damaged field that the payload has whole'],
     [found.placeholders.size, 'with a placeholder for a vector'],
     [found.owed.length, 'that a repair before could not finish'],

@@ -2,6 +2,7 @@ import { differingBits, fieldsOf, fingerprintPayload } from '../../memory/finger
 import { damageInGraph, type GraphDamage } from '../../memory/graph-damage.js';
 import { joinKey } from '../../memory/ids.js';
 import type { Value, ValueMap } from '../../memory/values.js';
+import { newerInPayload } from '../../memory/newer-payload.js';
 import { batches } from '../../stores/graph/live-pages.js';
 import { memoriesAt, type MemoryRow } from '../../stores/graph/memory-rows.js';
 import type { Differences, MemoryIds } from '../differences.js';
@@ -11,7 +12,10 @@ import type { StepContext } from '../step.js';
 /** Memories that are looked at together. */
 const BATCH = 500;
 
-/** A memory with a field that only its payload has whole. */
+/** What a payload knows better than its node; null where the graph decides. */
+type PayloadRule = (properties: ValueMap, payload: Value) => GraphDamage | null;
+
+/** A memory with fields that its payload knows better. */
 export interface DamagedMemory {
   /** Joined id. */
   key: string;
@@ -26,7 +30,7 @@ export interface DamagedMemory {
  */
 export async function noteDamage(context: StepContext, found: Differences): Promise<void> {
   const suspects = new Map([...found.stale, ...found.changed]);
-  for await (const memories of damagedAmong(context, suspects)) {
+  for await (const memories of damagedAmong(context, suspects, damageInGraph)) {
     for (const { key, row, payload, damage } of memories) {
       found.damaged.set(key, row.internalId);
       const left = leftToDo({ ...row.properties, ...damage.set }, payload);
@@ -39,10 +43,36 @@ export async function noteDamage(context: StepContext, found: Differences): Prom
   }
 }
 
+/**
+ * Finds, among the memories that differ from their payloads, those whose payload was updated later than the node. They
+ * leave every other list: a vector or a payload made of the older node would take the newer text's place.
+ *
+ * @param differing memories of whatever class that differ from their payloads in some shared field
+ */
+export async function noteNewer(
+  context: StepContext,
+  found: Differences,
+  differing: MemoryIds,
+): Promise<void> {
+  if (!maybeNewer(context)) return;
+  for await (const memories of damagedAmong(context, differing, newerInPayload)) {
+    for (const { key, row } of memories) {
+      found.newer.set(key, row.internalId);
+      for (const kind of ['missing', 'changed', 'placeholders', 'stale'] as const) found[kind].delete(key);
+    }
+  }
+}
+
+/** Where a backup is put back, the graph is older because it was asked to be: there it decides, as over everything. */
+export function maybeNewer({ work }: StepContext): boolean {
+  return work.pair === null;
+}
+
 /** As both stores are at this moment. Memories of which either half is gone, or whose node another one took, are left out. */
 export async function* damagedAmong(
   { graph, graphName, vectors, collection, signal }: StepContext,
   suspects: MemoryIds,
+  rule: PayloadRule,
 ): AsyncGenerator<DamagedMemory[]> {
   for (const batch of batches([...suspects], BATCH)) {
     signal.throwIfAborted();
@@ -60,7 +90,7 @@ export async function* damagedAmong(
       const key = row.id === null ? '' : joinKey(row.id);
       const payload = payloads.get(key);
       if (payload === undefined || suspects.get(key) !== row.internalId) return [];
-      const damage = damageInGraph(row.properties, payload);
+      const damage = rule(row.properties, payload);
       return damage === null ? [] : [{ key, row, payload, damage }];
     });
   }

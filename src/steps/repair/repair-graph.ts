@@ -1,11 +1,11 @@
 import { memoriesToRestore, noDifferences, pointsToDelete, type Differences } from '../differences.js';
 import type { Step, StepContext } from '../step.js';
 import { deleteOrphans } from './delete-orphans.js';
-import { mendNodes } from './mend-nodes.js';
+import { bringNewer, mendNodes } from './mend-nodes.js';
 import { restoreMemories } from './restore-memories.js';
 
 /**
- * Mends nodes that are damaged where their payloads are not, and brings points without a memory to order: the memory comes
+ * Brings what newer payloads say into the graph, mends nodes that are damaged where their payloads are not, and brings points without a memory to order: the memory comes
  * back, or the point goes, or both stay as they are.
  */
 export const repairGraph: Step = {
@@ -19,7 +19,7 @@ export const repairGraph: Step = {
 export async function repairOrphans(context: StepContext): Promise<string> {
   const differences = context.work.differences ?? noDifferences();
   const done: (string | null)[] = [];
-  if (context.options.only !== 'vectors') done.push(await mendNodes(context));
+  if (context.options.only !== 'vectors') done.push(await bringNewer(context), await mendNodes(context));
   done.push(await settleOrphans(context, differences));
   const told = done.filter((text) => text !== null);
   return told.length === 0 ? 'every point has its memory' : told.join('; ');

@@ -4,6 +4,7 @@ import { ExactHash } from '../../memory/exact-hash.js';
 import { propertiesText } from '../../stores/graph/json-text.js';
 import { Double, type GraphNode, type Value, type ValueMap } from '../../memory/values.js';
 import type { GraphSink } from '../graph-sink.js';
+import type { CopyVersions, NodeVersion } from './copy-versions.js';
 
 /** Two words of a hash for each internal id, in packed arrays that grow. */
 class HashTable {
@@ -61,6 +62,7 @@ interface NodeReading {
   text: { high: number; low: number } | null;
   /** Its id where it is a memory. */
   memory: string | null;
+  version: NodeVersion | null;
 }
 
 /**
@@ -79,26 +81,32 @@ export class CopyRecord {
   /** Properties of nodes that hold a number, whose type their text does not tell. */
   readonly numbers = new Set<string>();
 
+  /** @param versions records by identity besides, to hold another graph against it */
+  constructor(readonly versions: CopyVersions | null = null) {}
+
   /** @returns what {@link placeNode} is to be given once the node's internal id is known */
   readNode({ labels, properties }: Pick<GraphNode, 'labels' | 'properties'>): NodeReading {
     this.hash.node(labels, properties);
     const id = properties[ID_PROPERTY];
     const memory = typeof id === 'string' && labels.includes(MEMORY_LABEL) ? id : null;
     const { high, low } = this.hash;
-    return { high, low, text: this.textOf(labels, properties), memory };
+    const version = this.versions?.versionOf({ labels, properties }) ?? null;
+    return { high, low, text: this.textOf(labels, properties), memory, version };
   }
 
-  placeNode(internalId: number, { high, low, text, memory }: NodeReading): void {
+  placeNode(internalId: number, { high, low, text, memory, version }: NodeReading): void {
     this.nodes++;
     this.nodeHashes.set(internalId, high, low);
     if (text !== null) this.textHashes.set(internalId, text.high, text.low);
     if (memory !== null) this.memories.add(memory);
+    if (version !== null) this.versions?.add(internalId, version);
   }
 
   relationship(source: number, target: number, type: string, properties: ValueMap): void {
     this.relationships++;
     this.hash.relationship(type, target, properties);
     this.relationshipSums.addTo(source, this.hash.high, this.hash.low);
+    this.versions?.addRelationship(source, target, type);
   }
 
   private textOf(labels: readonly string[], properties: ValueMap): { high: number; low: number } | null {

@@ -1,6 +1,7 @@
 import { IdSet } from '../../backup/id-set.js';
 import { ExitCode, Failure } from '../../failure.js';
 import { VectorWriter } from '../../stores/vectors/vector-writer.js';
+import { withoutMemory } from '../repair/without-memory.js';
 import { pointId } from '../source-index.js';
 import type { Step, StepContext } from '../step.js';
 
@@ -10,7 +11,8 @@ const BATCH = 1_000;
 
 /**
  * With --exact, deletes what the collection holds and the backup does not. Only after a read of all ids that a count
- * confirmed, and only if all points of the backup are there.
+ * confirmed, and only if all points of the backup are there. Points of memories that the live graph has now stay, unless
+ * the vectors alone are restored: a service at work may have stored one since.
  */
 export const deleteExtraPoints: Step = {
   id: 'delete-extra-points',
@@ -23,14 +25,17 @@ export const deleteExtraPoints: Step = {
     const wanted = work.pointsOfBackup;
     if (wanted === null) throw new Error('the vectors must be restored before others are deleted');
     const found = await readIds(context);
-    const extra: string[] = [];
+    const lacking: string[] = [];
     let known = 0;
     for (let at = 0; at < found.size; at++) {
       const id = found.at(at);
-      if (wanted.find(id) < 0) extra.push(id);
+      if (wanted.find(id) < 0) lacking.push(id);
       else known++;
     }
     if (known < work.restored.vectors) throw notAllThere(context, work.restored.vectors, known);
+    const extra = options.only === 'vectors' ? lacking : await withoutMemory(context, lacking);
+    const stay = lacking.length - extra.length;
+    const kept = stay === 0 ? '' : `; ${stay} kept, whose memories are in the graph`;
     const writer = new VectorWriter(vectors);
     for (let start = 0; start < extra.length; start += BATCH) {
       context.signal.throwIfAborted();
@@ -39,9 +44,9 @@ export const deleteExtraPoints: Step = {
       context.progress('points', start, extra.length);
     }
     await writer.flush();
-    return extra.length === 0
+    return lacking.length === 0
       ? 'the collection holds nothing that the backup lacks'
-      : `${extra.length} points deleted, which the backup lacks`;
+      : `${extra.length} points deleted, which the backup lacks${kept}`;
   },
 };
 

@@ -7,6 +7,7 @@ import { pairInUse } from '../pair-in-use.js';
 import { SourceIndex } from '../source-index.js';
 import type { Step, StepContext } from '../step.js';
 import { CopyRecord } from './copy-record.js';
+import { CopyVersions } from './copy-versions.js';
 
 /**
  * Opens the graph half of the verified backup as what the new graph is made of: of it alone, exactly as it was written, or
@@ -21,7 +22,7 @@ export const openBackup: Step = {
     const { work, graphName, options } = context;
     const { archive, file, counts } = graphHalf(context);
     work.index = new SourceIndex();
-    work.copy = new CopyRecord();
+    work.copy = new CopyRecord(new CopyVersions());
     work.sources = [];
     if (options.merge) await addLiveGraph(context);
     // What stands in the live graph is replaced; only what is written to it from here on is brought over.

@@ -10,6 +10,7 @@ import { VectorWriter } from '../../stores/vectors/vector-writer.js';
 import { pointId } from '../source-index.js';
 import type { QuarantineEntry, Step, StepContext } from '../step.js';
 import { vectorPlace, type VectorPlace } from '../vectors/vector-place.js';
+import { NewerPoints } from './newer-points.js';
 
 /** Points between two questions for the lease, and for which ids the collection has. */
 const BATCH = 1_000;
@@ -19,7 +20,8 @@ const NONE: ReadonlySet<string> = new Set();
 
 /**
  * Writes the points of the verified backup into the live collection as they were written: vectors and payloads are text
- * that nothing parses. Points that the backup lacks stay; with --merge, points that exist stay as they are.
+ * that is passed on as it is. Points that the backup lacks stay; with --merge, points that exist stay as they are. What
+ * a point had that was changed after the backup goes to quarantine.
  */
 export const restoreVectors: Step = {
   id: 'restore-vectors',
@@ -29,7 +31,9 @@ export const restoreVectors: Step = {
   async run(context) {
     const { vectors, collection, work } = context;
     const before = await vectors.count(collection);
-    const restore = new VectorsRestore(context, await vectorPlace(context));
+    // Nothing is written over where there is nothing, nor with --merge.
+    const newer = before > 0 && !context.options.merge ? new NewerPoints(context) : null;
+    const restore = new VectorsRestore(context, await vectorPlace(context), newer);
     await restore.run();
     const after = await vectors.count(collection);
     work.restored.vectors = restore.written;
@@ -55,6 +59,7 @@ class VectorsRestore {
   constructor(
     private readonly context: StepContext,
     private readonly place: VectorPlace,
+    private readonly newer: NewerPoints | null,
   ) {
     const onRefused = (id: string | bigint, reason: string): void => {
       this.refused++;
@@ -123,6 +128,7 @@ class VectorsRestore {
       this.sinceLease = 0;
     }
     const { merge } = context.options;
+    await this.newer?.setAside(points);
     const there = this.asksFirst ? await this.among(points) : NONE;
     const isThere = ({ id }: FilePoint): boolean => there.has(joinKey(id));
     const whole = points.filter((point) => !isThere(point)).map((point) => this.asWritten(point));

@@ -10,8 +10,8 @@ const MAX_TYPES = 40;
 
 /**
  * Reads the staged graph back, all of it, and holds it against what was staged: every node by labels and properties, every
- * relationship by ends, type and properties, 1 apart from 1.0. Only a copy that is the same may be promoted. Says which
- * memories of the live graph are not in it.
+ * relationship by ends, type and properties, 1 apart from 1.0. Only a copy that is the same may be promoted. Says what
+ * of the live graph is not in it.
  */
 export const validateCopy: Step = {
   id: 'validate-copy',
@@ -23,7 +23,7 @@ export const validateCopy: Step = {
     const staged = work.copy;
     if (staged === null) throw new Error('nothing was staged');
     work.quarantinedPoints = [];
-    await tellLeftBehind(context, staged.memories);
+    await tellLeftBehind(context, staged);
     if (context.dryRun)
       return `${staged.nodes} nodes and ${staged.relationships} relationships would be staged`;
     // The server works on both at once.

@@ -1,5 +1,6 @@
 import { estimateSeconds, estimateTokens } from '../../embedding/estimate.js';
 import type { SpaceSample } from '../../embedding/model-guard.js';
+import { ExitCode, Failure } from '../../failure.js';
 import type { EmbeddingProvider } from '../../embedding/provider.js';
 import { noDifferences, toEmbed, type MemoryIds } from '../differences.js';
 import type { Step, StepContext } from '../step.js';
@@ -20,6 +21,7 @@ export const planEmbedding: Step = {
   writes: false,
   store: 'vectors',
   async run(context) {
+    refuseToMixSpaces(context);
     const wanted = stillWanted(context, toEmbed(context.work.differences ?? noDifferences()));
     if (wanted.size === 0) return 'every memory has its vector';
     const place = await vectorPlace(context);
@@ -38,6 +40,20 @@ export const planEmbedding: Step = {
     return `${covered}, ${await planProvider(context, rest, place, samples)}`;
   },
 };
+
+/** A payload that is newer than the graph is left alone, and its vector with it: the collection would hold two spaces. */
+function refuseToMixSpaces({ work, options, graphName }: StepContext): void {
+  const newer = work.differences?.newer.size ?? 0;
+  if (!options.newSpace || newer === 0) return;
+  throw new Failure({
+    operation: 'embed everything anew',
+    subject: graphName,
+    reason: `the payloads of ${newer} memories were updated later than the graph and say something else`,
+    hint: 'Nothing was changed. Bring what is newer into the graph first: lifeboat repair --always. Then run the command again.',
+    exitCode: ExitCode.notAsItShouldBe,
+    code: 'payloads-newer',
+  });
+}
 
 async function planProvider(
   context: StepContext,

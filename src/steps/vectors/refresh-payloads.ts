@@ -1,8 +1,10 @@
 import { payloadPatch } from '../../memory/encode-payload.js';
+import { newerInPayload } from '../../memory/newer-payload.js';
 import { joinKey, pointId } from '../../memory/ids.js';
 import { VectorWriter, type PayloadChange } from '../../stores/vectors/vector-writer.js';
 import { noDifferences, type MemoryIds } from '../differences.js';
 import { eligibleMemories } from '../repair/compare.js';
+import { maybeNewer } from '../repair/find-damage.js';
 import type { Step, StepContext } from '../step.js';
 import { arePayloadsOwed, settlePayloads } from './embed-through-service.js';
 import { selectMemories, type SelectedMemory } from './select-memories.js';
@@ -53,16 +55,20 @@ export async function refresh(context: StepContext): Promise<number> {
 }
 
 async function changesOf(
-  { vectors, collection }: StepContext,
+  context: StepContext,
   memories: readonly SelectedMemory[],
 ): Promise<PayloadChange[]> {
+  const { vectors, collection } = context;
   const ids = memories.flatMap(({ key }) => (canBePoint(key) ? [pointId(key)] : []));
   if (ids.length === 0) return [];
   const points = await vectors.retrieve(collection, ids, { payload: true, numbers: 'exact' });
   const payloads = new Map(points.map(({ id, payload }) => [joinKey(id), payload]));
   return memories.flatMap(({ key, properties }): PayloadChange[] => {
     const payload = payloads.get(key);
-    const patch = payload === undefined ? null : payloadPatch(payload, properties);
+    // What is newer than the graph is not made older; the comparison that follows tells of it.
+    const isLeft =
+      payload === undefined || (maybeNewer(context) && newerInPayload(properties, payload) !== null);
+    const patch = isLeft ? null : payloadPatch(payload, properties);
     return patch === null ? [] : [{ id: pointId(key), ...patch }];
   });
 }

@@ -1,6 +1,6 @@
 import { MEMORY_LABEL } from '../../memory/contract.js';
 import { joinKey } from '../../memory/ids.js';
-import type { GraphNode, ValueMap } from '../../memory/values.js';
+import type { GraphNode, Value, ValueMap } from '../../memory/values.js';
 import { PAGE_ROWS } from '../../stores/graph/graph-store.js';
 import { batches, nodesAt } from '../../stores/graph/live-pages.js';
 import type { MemoryIds } from '../differences.js';
@@ -53,11 +53,16 @@ function selected(nodes: Iterable<GraphNode>, selection: MemoryIds): SelectedMem
   const found: SelectedMemory[] = [];
   for (const { labels, properties, internalId } of nodes) {
     const { id } = properties;
-    if (!labels.includes(MEMORY_LABEL) || typeof id !== 'string') continue;
+    if (!labels.includes(MEMORY_LABEL) || !canJoin(id)) continue;
     const key = joinKey(id);
     if (selection.get(key) === internalId) found.push({ key, internalId, properties });
   }
   return found;
+}
+
+/** A text, or an integer as points may have it, too. */
+function canJoin(id: Value | undefined): id is string | number | bigint {
+  return typeof id === 'string' || typeof id === 'bigint' || Number.isSafeInteger(id);
 }
 
 const BATCH = 500;

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { joinKey, pointId } from '../../memory/ids.js';
 import { VectorWriter } from '../../stores/vectors/vector-writer.js';
-import { needsGraph, needsVectors, toEmbed, type Differences } from '../differences.js';
+import { needsGraph, needsVectors, noDifferences, toEmbed, type Differences } from '../differences.js';
 import { findDifferences } from '../repair/compare.js';
 import { repairOrphans } from '../repair/repair-graph.js';
 import { safeguardCollection } from '../safeguard.js';
@@ -11,6 +11,7 @@ import { takeBackLoss, tellLoss, WITHOUT_VECTOR } from './losses.js';
 import { refresh } from './refresh-payloads.js';
 import { memoOf } from './run-memo.js';
 import { vectorsFromBackup } from './vectors-from-backup.js';
+import { setAside } from './write-points.js';
 
 /** A service that writes faster than this is not going to be caught. */
 const ROUNDS = 3;
@@ -50,9 +51,27 @@ export const settleDrift: Step = {
       } else break;
     }
     tellWithoutVector(context);
+    const left = leaveNewer(context);
+    if (left > 0) done.push(`${left} payloads that are newer than the graph are left alone`);
     return done.length === 0 ? 'nothing differs any more' : done.join('; ');
   },
 };
+
+/** Payloads that say something newer than a graph which this run does not change: neither side is touched. */
+function leaveNewer(context: StepContext): number {
+  const { newer } = context.work.differences ?? noDifferences();
+  if (newer.size === 0) return 0;
+  for (const key of newer.keys())
+    setAside(
+      context,
+      key,
+      'its payload was updated later than the graph, and differs: both stay as they are',
+    );
+  context.notice(
+    `The payloads of ${newer.size} memories were updated later than the graph and say something else: they are left as they are, and in quarantine. To bring what is newer into the graph: lifeboat repair --always`,
+  );
+  return newer.size;
+}
 
 /** What is left at the end, unless the embedding said why. */
 function tellWithoutVector({ work }: StepContext): void {
@@ -102,7 +121,7 @@ async function settle(
 ): Promise<boolean> {
   const { work } = context;
   const before = { ...work.restored };
-  const damaged = hasGraphWork ? found.damaged.size : 0;
+  const damaged = hasGraphWork ? found.damaged.size + found.newer.size : 0;
   if (hasGraphWork) done.push(await repairOrphans(context));
   const isKept = context.changes.made('collection-edit') ?? context.changes.made('collection-create');
   if (isKept === undefined && needsVectors(found)) done.push(await safeguardCollection(context));

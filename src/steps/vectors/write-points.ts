@@ -2,8 +2,10 @@ import type { PayloadText } from '../../backup/payload-text.js';
 import { encodePayload, payloadPatch, type PayloadPatch } from '../../memory/encode-payload.js';
 import { idPeculiarity, joinKey, pointId } from '../../memory/ids.js';
 import { isMap, type Value, type ValueMap } from '../../memory/values.js';
+import { newerInPayload } from '../../memory/newer-payload.js';
 import type { OneVector } from '../../stores/vectors/point-json.js';
 import { VectorWriter } from '../../stores/vectors/vector-writer.js';
+import { maybeNewer } from '../repair/find-damage.js';
 import type { StepContext } from '../step.js';
 import { memoOf } from './run-memo.js';
 import type { SelectedMemory } from './select-memories.js';
@@ -47,17 +49,19 @@ export class MemoryPoints {
     return new MemoryPoints(context, place, (await vectors.count(collection)) === 0);
   }
 
-  /** Points that Qdrant did not take; they are in quarantine. */
+  /** Points that Qdrant did not take, or whose newer payload was left; they are in quarantine in the end. */
   get refused(): number {
     return this.refusedCount;
   }
 
   /** @throws Failure of this write or of an earlier one */
-  async write(vectors: readonly NewVector[]): Promise<void> {
+  async write(asked: readonly NewVector[]): Promise<void> {
     const { context, writer } = this;
-    if (vectors.length === 0) return;
+    if (asked.length === 0) return;
     await context.changes.check();
-    const payloads = await this.payloadsOf(vectors);
+    const payloads = await this.payloadsOf(asked);
+    const vectors = asked.filter(({ memory }) => !this.isNewer(memory, payloads.get(memory.key)));
+    this.refusedCount += asked.length - vectors.length;
     const { written } = memoOf(context.work);
     for (const { memory } of vectors) written.add(memory.key);
     const isThere = ({ memory }: NewVector): boolean => payloads.has(memory.key);
@@ -75,6 +79,11 @@ export class MemoryPoints {
 
   async flush(): Promise<void> {
     await this.writer.flush();
+  }
+
+  /** A payload that was updated after the node is not made older; the comparison at the end tells of it. */
+  private isNewer({ properties }: SelectedMemory, payload: Value | undefined): boolean {
+    return payload !== undefined && maybeNewer(this.context) && newerInPayload(properties, payload) !== null;
   }
 
   /** The payload last: as long as it has its old content, the point is known to be behind. */

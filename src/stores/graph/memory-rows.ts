@@ -1,4 +1,5 @@
 import { ID_PROPERTY, MEMORY_LABEL } from '../../memory/contract.js';
+import { joinKey } from '../../memory/ids.js';
 import { SHARED_FIELDS } from '../../memory/fingerprint.js';
 import type { Value, ValueMap } from '../../memory/values.js';
 import type { GraphStore } from './graph-store.js';
@@ -8,6 +9,7 @@ import { decodeValue } from './reply.js';
 export interface MemoryRow {
   /** Unique within the graph; the server reuses it after deletes. */
   internalId: number;
+  /** An integer id as decimal text, as points under integers are joined; null where there is none that can be one. */
   id: string | null;
   /** The shared fields; null where the node has none. */
   properties: ValueMap;
@@ -29,7 +31,7 @@ const ARE_TEXTS = [ID_PROPERTY, ...LONG_FIELDS]
   .join(' AND ');
 const PACKED = `id(n), n.${ID_PROPERTY}, ${LONG_FIELDS.map(column).join(', ')}, toJSON([${SHORT_FIELDS.map(column).join(', ')}, ${TAG_COUNT}, ${ARE_TEXTS}])`;
 const PLAIN = ['id(n)', ...[ID_PROPERTY, ...SHARED_FIELDS].map(column)].join(', ');
-const TEXT_ID = `CASE WHEN typeOf(n.${ID_PROPERTY}) = 'String' THEN n.${ID_PROPERTY} END`;
+const TEXT_ID = `CASE WHEN typeOf(n.${ID_PROPERTY}) = 'String' THEN n.${ID_PROPERTY} WHEN typeOf(n.${ID_PROPERTY}) = 'Integer' THEN toString(n.${ID_PROPERTY}) END`;
 const TEXT_TYPE = `CASE WHEN typeOf(n.type) = 'String' THEN n.type END`;
 const HAS_CONTENT = `CASE WHEN coalesce(n.content, '') = '' THEN 'no' ELSE 'yes' END`;
 const range = (from: number, to: number): string =>
@@ -50,6 +52,7 @@ export async function* memoryRows(store: GraphStore, graph: string): AsyncGenera
 /** What tells whether a memory should have a vector. */
 export interface MemoryIdRow {
   internalId: number;
+  /** As in {@link MemoryRow}. */
   id: string | null;
   /** Null where there is none, or one that is not a text. */
   type: string | null;
@@ -112,6 +115,11 @@ async function readPlain(store: GraphStore, graph: string, query: string): Promi
   return (await store.rows(graph, query)).map((row) => {
     const [internalId, id, ...values] = row.map(decodeValue);
     const properties = Object.fromEntries(SHARED_FIELDS.map((field, i) => [field, values[i] ?? null]));
-    return { internalId: Number(internalId), id: typeof id === 'string' ? id : null, properties };
+    return { internalId: Number(internalId), id: idOf(id), properties };
   });
+}
+
+function idOf(id: Value | undefined): string | null {
+  if (typeof id === 'string') return id;
+  return typeof id === 'bigint' || Number.isSafeInteger(id) ? joinKey(id as number | bigint) : null;
 }
