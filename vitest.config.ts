@@ -10,8 +10,9 @@ export default defineConfig({
     reporters: ['default', ['json', { outputFile: RESULTS_FILE }]],
     testTimeout: 60_000,
     hookTimeout: 180_000,
-    // Engines are started per file; two files at once keep two cores busy without starving the engines.
-    maxWorkers: 2,
+    // Engines are started per file, and many a test waits for a terminal or a lease: three files at once keep two cores busy
+    // without starving the engines.
+    maxWorkers: 3,
     // A test that was singled out must not stay so.
     allowOnly: false,
   },

@@ -82,7 +82,15 @@ describe('compareVectors', () => {
   it('finds nothing where there is nothing', async () => {
     expect(await against({})).toEqual({
       equal: true,
-      points: { before: 2, after: 2, missing: 0, extra: 0, payloadChanged: 0, vectorChanged: 0 },
+      points: {
+        before: 2,
+        after: 2,
+        missing: 0,
+        extra: 0,
+        payloadChanged: 0,
+        payloadCompleted: 0,
+        vectorChanged: 0,
+      },
       settings: [],
       examples: [],
     });

@@ -2,8 +2,8 @@ import { ExitCode, Failure } from '../../failure.js';
 import { isGone } from '../../recovery/holder.js';
 import type { HeldLease, LeaseStore } from '../../stores/lease/lease-store.js';
 
-/** So long is it good that nobody was seen there, in milliseconds: a place that is away costs seconds to ask. */
-const LOOK_AGAIN_MS = 2_000;
+/** So long is it good that nobody was seen there, in milliseconds: a run of writes asks before each of them. */
+const LOOK_AGAIN_MS = 250;
 
 /**
  * The places that a lease could not be kept in, such as a graph server that did not answer for a moment. Another run may
@@ -27,22 +27,23 @@ export class BetterPlaces {
     if (this.stores.length === 0 || performance.now() - this.lookedAt < LOOK_AGAIN_MS) return;
     const looks = await Promise.all(this.stores.map((store) => this.holderIn(store)));
     for (const [at, held] of looks.entries())
-      if (held !== null) throw lostTo(this.stores[at] as LeaseStore, held);
-    this.lookedAt = performance.now();
+      if (held !== null && held !== 'silent') throw lostTo(this.stores[at] as LeaseStore, held);
+    // Who could not be asked is asked again at once the next time.
+    if (!looks.includes('silent')) this.lookedAt = performance.now();
   }
 
   close(): void {
     for (const store of this.stores) store.close();
   }
 
-  private async holderIn(store: LeaseStore): Promise<HeldLease | null> {
+  private async holderIn(store: LeaseStore): Promise<HeldLease | null | 'silent'> {
     try {
       const held = await store.read();
       const isOther = held !== null && held.record.run !== this.run;
       return isOther && held.expiresInMs > 0 && !isGone(held.record) ? held : null;
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
-      return null;
+      return 'silent';
     }
   }
 }
