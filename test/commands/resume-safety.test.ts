@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
@@ -79,6 +79,22 @@ describe('a run that goes on', () => {
     expect(refused.exitCode).toBe(11);
     expect(contents()).toEqual(before);
     await lab.redis('DEL', `{${GRAPH}}:lifeboat-lease`);
+  });
+});
+
+describe('the time objective', () => {
+  it('counts from the beginning of the run, not of the process that ends it', async () => {
+    await lab.damage('graph-lost');
+    const first = await stoppedAt('stage-nodes');
+    const path = join(lab.env['LIFEBOAT_STATE'] ?? '', 'runs', first.summary.run, 'journal.ndjson');
+    const [header = '', ...rest] = readFileSync(path, 'utf8').split('\n');
+    const anHourAgo = new Date(Date.now() - 3_600_000).toISOString();
+    const begun = JSON.stringify({ ...(JSON.parse(header) as object), time: anHourAgo });
+    writeFileSync(path, [begun, ...rest].join('\n'));
+    const { summary, exitCode } = await resume(first.summary.run);
+    expect(summary.rto?.met).toBe(false);
+    expect(summary.rto?.measuredSeconds).toBeGreaterThan(3_590);
+    expect(exitCode).toBe(5);
   });
 });
 

@@ -21,6 +21,8 @@ export class RunReport {
   /** Whether the first step of a plan was begun, by this process or by the one before. */
   hasBegun: boolean;
   private readonly started = performance.now();
+  /** Seconds that a run which goes on had lasted when this process began: whoever waits for it waited then too. */
+  private readonly secondsBefore: number;
   private salvaged = 0;
   private quarantined = 0;
 
@@ -32,6 +34,9 @@ export class RunReport {
     private readonly bus: EventBus,
   ) {
     this.hasBegun = options.resume !== null;
+    const begun = options.resume === null ? Date.now() : Date.parse(options.resume.startedAt);
+    // A clock that was put back meanwhile gives no time back.
+    this.secondsBefore = Math.max(0, (Date.now() - begun) / 1000);
   }
 
   announce(): void {
@@ -77,7 +82,7 @@ export class RunReport {
     changes: JournalledChanges | null,
     signal: AbortSignal,
   ): Promise<void> {
-    const seconds = (performance.now() - this.started) / 1000;
+    const seconds = this.secondsBefore + (performance.now() - this.started) / 1000;
     // Steps that began anew told some of them again.
     this.work.losses = [...new Set(this.work.losses)];
     const comparison = context.executed ? await this.inspect(signal) : undefined;
