@@ -2,43 +2,23 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { SHARED_FIELDS } from '../../src/memory/fingerprint.js';
-import { fill } from '../../src/sandbox/fill.js';
 import { PAGE_ROWS } from '../../src/stores/graph/graph-store.js';
-import { startEngines, type TestEngines } from '../support/engines.js';
-import { benchRounds, GRAPH, say, TIMESTAMP, watchPeakRss, type Measured } from './measure.js';
+import type { TestEngines } from '../support/engines.js';
+import { benchSizes, type BenchOptions } from './filled.js';
+import { benchRounds, GRAPH, watchPeakRss, type Measured } from './measure.js';
 import { readAllPayloads } from './rebuild-graph.js';
 import type { BenchRow } from './row.js';
 
 /** Comparing two stores by id and content against the engines' own speed, turn by turn on the same data. */
-export async function benchDrift(options: {
-  memories: number[];
-  dim: number;
-  rounds: number;
-}): Promise<BenchRow[]> {
-  const rows: BenchRow[] = [];
-  for (const memories of options.memories) rows.push(await benchSize(memories, options.dim, options.rounds));
-  return rows;
-}
-
-async function benchSize(memories: number, dim: number, rounds: number): Promise<BenchRow> {
-  const engines = await startEngines();
-  try {
-    say(`filling ${memories} memories of ${dim} dimensions`);
-    const stores = {
-      graph: { ...engines.graph, name: GRAPH },
-      vectors: { ...engines.vectors, collection: GRAPH },
-    };
-    await fill({ memories, dim, seed: 1, backupDir: null, timestamp: TIMESTAMP, force: false }, stores);
-    const nowhere = join(engines.folder, 'nothing');
-    return await benchRounds(
+export function benchDrift(options: BenchOptions): Promise<BenchRow[]> {
+  return benchSizes(options, ({ engines, memories, dim, rounds }) =>
+    benchRounds(
       { name: 'drift', memories, dim },
       rounds,
       () => floor(engines),
-      () => compared(engines, nowhere),
-    );
-  } finally {
-    await engines.stop();
-  }
+      () => compared(engines, join(engines.folder, 'nothing')),
+    ),
+  );
 }
 
 /** Reads all payloads over one connection and all memories over another, at the same time, with nothing done to them. */

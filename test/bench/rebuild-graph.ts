@@ -1,53 +1,27 @@
 import { Agent, request } from 'node:http';
-import { join } from 'node:path';
 import { createGunzip } from 'node:zlib';
 import { createReadStream } from 'node:fs';
 import { Redis } from 'ioredis';
 import { asNode, asRelationship, readBackupFile } from '../../src/backup/graph-file.js';
-import { fill } from '../../src/sandbox/fill.js';
 import { toCypherLiteral } from '../../src/stores/graph/cypher.js';
-import { startEngines, type TestEngines } from '../support/engines.js';
-import { benchRounds, GRAPH, runLifeboat, say, settleAof, TIMESTAMP, type Measured } from './measure.js';
+import type { TestEngines } from '../support/engines.js';
+import { benchSizes, type BenchOptions } from './filled.js';
+import { benchRounds, GRAPH, runLifeboat, settleAof, type Measured } from './measure.js';
 import type { BenchRow } from './row.js';
 
 const FLOOR_GRAPH = 'floor';
 
 /** Rebuilding a lost graph: the whole command against the engines' own speed, turn by turn on the same data. */
-export async function benchRebuildGraph(options: {
-  memories: number[];
-  dim: number;
-  rounds: number;
-}): Promise<BenchRow[]> {
-  const rows: BenchRow[] = [];
-  for (const memories of options.memories) rows.push(await benchSize(memories, options.dim, options.rounds));
-  return rows;
-}
-
-async function benchSize(memories: number, dim: number, rounds: number): Promise<BenchRow> {
-  // As AutoMem's compose file has it: with the append-only file on.
-  const engines = await startEngines({ aof: true });
-  try {
-    say(`filling ${memories} memories of ${dim} dimensions`);
-    const backupDir = join(engines.folder, 'backups');
-    const stores = {
-      graph: { ...engines.graph, name: GRAPH },
-      vectors: { ...engines.vectors, collection: GRAPH },
-    };
-    const filled = await fill(
-      { memories, dim, seed: 1, backupDir, timestamp: TIMESTAMP, force: false },
-      stores,
-    );
+export function benchRebuildGraph(options: BenchOptions): Promise<BenchRow[]> {
+  return benchSizes(options, async ({ engines, backupDir, filled, memories, dim, rounds }) => {
     const writes = await prepareWrites(filled.files?.graph ?? '');
-    const row = { name: 'rebuild-graph', memories, dim };
-    return await benchRounds(
-      row,
+    return benchRounds(
+      { name: 'rebuild-graph', memories, dim },
       rounds,
       () => floor(engines, writes),
       () => lifeboat(engines, backupDir),
     );
-  } finally {
-    await engines.stop();
-  }
+  });
 }
 
 /** Whole queries, made before the clock starts: what is timed is the engine. */

@@ -6,11 +6,11 @@ import { createGunzip } from 'node:zlib';
 import { Redis } from 'ioredis';
 import { asNode, asRelationship, readBackupFile } from '../../src/backup/graph-file.js';
 import { readVectorsFile } from '../../src/backup/vectors-file.js';
-import { fill } from '../../src/sandbox/fill.js';
 import { BulkWriter } from '../../src/stores/graph/graph-writer.js';
 import type { GraphStore } from '../../src/stores/graph/graph-store.js';
-import { startEngines, type TestEngines } from '../support/engines.js';
-import { benchRounds, GRAPH, runLifeboat, say, settleAof, TIMESTAMP, type Measured } from './measure.js';
+import type { TestEngines } from '../support/engines.js';
+import { benchSizes, type BenchOptions } from './filled.js';
+import { benchRounds, GRAPH, runLifeboat, settleAof, type Measured } from './measure.js';
 import type { BenchRow } from './row.js';
 
 const FLOOR = 'floor';
@@ -21,30 +21,8 @@ const IN_FLIGHT = 2;
 const OBJECTIVE_MISSED = 5;
 
 /** Restoring both stores from a backup: the whole command against the engines' own speed, turn by turn on the same data. */
-export async function benchRestore(options: {
-  memories: number[];
-  dim: number;
-  rounds: number;
-}): Promise<BenchRow[]> {
-  const rows: BenchRow[] = [];
-  for (const memories of options.memories) rows.push(await benchSize(memories, options.dim, options.rounds));
-  return rows;
-}
-
-async function benchSize(memories: number, dim: number, rounds: number): Promise<BenchRow> {
-  // As AutoMem's compose file has it: with the append-only file on.
-  const engines = await startEngines({ aof: true });
-  try {
-    say(`filling ${memories} memories of ${dim} dimensions`);
-    const backupDir = join(engines.folder, 'backups');
-    const stores = {
-      graph: { ...engines.graph, name: GRAPH },
-      vectors: { ...engines.vectors, collection: GRAPH },
-    };
-    const filled = await fill(
-      { memories, dim, seed: 1, backupDir, timestamp: TIMESTAMP, force: false },
-      stores,
-    );
+export function benchRestore(options: BenchOptions): Promise<BenchRow[]> {
+  return benchSizes(options, async ({ engines, backupDir, filled, memories, dim, rounds }) => {
     const files = { graph: filled.files?.graph ?? '', vectors: filled.files?.vectors ?? '' };
     const writes = await prepareWrites(files, join(engines.folder, 'upserts'));
     try {
@@ -57,9 +35,7 @@ async function benchSize(memories: number, dim: number, rounds: number): Promise
     } finally {
       await writes.upserts.close();
     }
-  } finally {
-    await engines.stop();
-  }
+  });
 }
 
 /** Whole requests, made before the clock starts: what is timed is the engines. */
