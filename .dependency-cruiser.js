@@ -20,6 +20,8 @@ const ROOMS = {
   ui: { values: ['report'], types: ['recovery', 'assess', 'plans'] },
   // Believable data is data of the contract.
   sandbox: { values: ['memory', 'stores'] },
+  // Its jobs are functions that it is handed; of backups it knows the times alone.
+  daemon: { values: ['memory', 'backup'] },
   commands: {
     values: [
       'memory',
@@ -36,6 +38,7 @@ const ROOMS = {
       'report',
       'ui',
       'sandbox',
+      'daemon',
     ],
   },
 };
@@ -51,9 +54,12 @@ const RESERVED = [
     what: 'the-network',
     of: '^(net|tls|http|https|http2|dgram)$',
     core: true,
-    rooms: ['stores', 'embedding', 'sandbox'],
+    // The daemon listens; it calls nobody.
+    rooms: ['stores', 'embedding', 'sandbox', 'daemon'],
   },
+  { what: 'metrics', of: '^prom-client$', rooms: ['daemon'] },
   { what: 'processes', of: '^child_process$', core: true, rooms: ['sandbox'] },
+  { what: 'sqlite', of: '^(node:)?sqlite$', core: true, rooms: ['stores'] },
   { what: 'the-terminal-ui', of: '^(ink|react|@inkjs/)', rooms: ['ui'] },
   { what: 'the-state-machine', of: '^(xstate|@xstate/)', rooms: ['recovery', 'commands'] },
   { what: 'the-command-line', of: '^commander$', rooms: ['commands'], files: ['main'] },

@@ -13,6 +13,8 @@ const COMMANDS: Record<string, () => Promise<AddCommand>> = {
   assess: async () => (await import('./commands/assess.js')).addAssessCommand,
   recover: async () => (await import('./commands/recover.js')).addRecoverCommand,
   repair: async () => (await import('./commands/repair.js')).addRepairCommand,
+  backup: async () => (await import('./commands/backup.js')).addBackupCommand,
+  daemon: async () => (await import('./commands/daemon.js')).addDaemonCommand,
   runs: async () => (await import('./commands/runs.js')).addRunsCommand,
   validate: async () => (await import('./commands/assess.js')).addValidateCommand,
   drill: async () => (await import('./commands/drill.js')).addDrillCommand,

@@ -1,7 +1,7 @@
 import type { Archive } from '../stores/archive/archive.js';
 import type { GraphAddress } from '../stores/graph/connection.js';
 import type { VectorAddress } from '../stores/vectors/vector-failure.js';
-import { assessBackups, type BackupDepth } from './assess-backups.js';
+import { assessBackups, type BackupDepth, type BackupsReport } from './assess-backups.js';
 import { assessGraph } from './assess-graph.js';
 import { assessVectors } from './assess-vectors.js';
 import { areComparable, deepDrift, type DeepOptions, type DriftLimits } from './deep-drift.js';
@@ -14,7 +14,7 @@ export type CompareWhen = 'never' | 'where-both-hold-data' | 'always';
 export interface AssessOptions {
   graph: { address: GraphAddress; name: string };
   vectors: { address: VectorAddress; name: string };
-  /** Places with backups, in order of preference: the first with any is used. */
+  /** Places with backups, in order of preference: the first with one that can be used. */
   archives: Archive[];
   /** RECALL_EXCLUDED_TYPES. */
   excludedTypes: readonly string[];
@@ -94,17 +94,26 @@ function compared(options: AssessOptions): Omit<DeepOptions, 'queryTimeoutMs' | 
   };
 }
 
-async function assessFirst(options: AssessOptions, now: Date): ReturnType<typeof assessBackups> {
-  let last: Awaited<ReturnType<typeof assessBackups>> | null = null;
+/** The place whose backups are used, with what was found in those before it: a broken backup there hides no sound one here. */
+async function assessFirst(options: AssessOptions, now: Date): Promise<BackupsReport> {
+  const reports: BackupsReport[] = [];
   for (const archive of options.archives) {
-    last = await assessBackups(archive, options.graph.name, options.backupDepth, now);
-    if (last.assessment.pairs.length > 0) return last;
+    const report = await assessBackups(archive, options.graph.name, options.backupDepth, now);
+    reports.push(report);
+    if (report.assessment.newest !== null) break;
   }
-  return (
-    last ?? {
+  const used =
+    reports.find(({ assessment }) => assessment.newest !== null) ??
+    reports.find(({ assessment }) => assessment.newestVectors !== null) ??
+    reports.find(({ assessment }) => assessment.pairs.length > 0) ??
+    reports.at(-1);
+  if (used === undefined) {
+    return {
       assessment: { state: 'empty', source: 'nowhere', pairs: [], newest: null, newestVectors: null },
       findings: [],
       readRate: null,
-    }
-  );
+    };
+  }
+  const others = reports.filter((report) => report !== used && report.assessment.pairs.length > 0);
+  return { ...used, findings: [...others, used].flatMap(({ findings }) => findings) };
 }

@@ -1,4 +1,4 @@
-import type { GraphStore } from '../stores/graph/graph-store.js';
+import { NEEDED_ROWS, type GraphStore } from '../stores/graph/graph-store.js';
 import type { Finding, Persistence } from './types.js';
 
 /** Facts about the server, from INFO and CONFIG; null where the user may not ask. */
@@ -123,12 +123,19 @@ export function persistenceFindings(facts: GraphServerFacts): Finding[] {
       action: 'Set `appendonly yes` to lose at most a second.',
     });
   }
-  if (facts.resultCap !== null) {
-    findings.push({
-      severity: 'info',
-      code: 'result-cap',
-      message: `The graph server cuts every result at ${facts.resultCap} rows without saying so (RESULTSET_SIZE). Lifeboat pages below it; other tools may not.`,
-    });
-  }
+  if (facts.resultCap !== null) findings.push(capFinding(facts.resultCap));
   return findings;
+}
+
+function capFinding(rows: number): Finding {
+  const cut = `The graph server cuts every result at ${rows} rows without saying so (RESULTSET_SIZE).`;
+  const code = 'result-cap';
+  if (rows >= NEEDED_ROWS)
+    return { severity: 'info', code, message: `${cut} Lifeboat pages below it; other tools may not.` };
+  return {
+    severity: 'warning',
+    code,
+    message: `${cut} Lifeboat reads up to ${NEEDED_ROWS} at once, and stops where a read comes out short.`,
+    action: 'GRAPH.CONFIG SET RESULTSET_SIZE -1',
+  };
 }

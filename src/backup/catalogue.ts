@@ -57,7 +57,7 @@ export function parseTimestamp(timestamp: string): Date | null {
 }
 
 function parseName(entry: ArchiveEntry): Half | null {
-  const match = /(?:^|\/)(falkordb|qdrant)\/\1_(\d{8}_\d{6})\.json\.gz$/.exec(entry.path);
+  const match = /(?:^|\/)(falkordb|qdrant)\/\1_(\d{8}_\d{6})\.json\.gz(?:\.age)?$/.exec(entry.path);
   const [, store, timestamp] = match ?? [];
   if (store === undefined || timestamp === undefined) return null;
   const takenAt = parseTimestamp(timestamp);
@@ -69,7 +69,9 @@ function isUsable({ unusable, bytes }: ArchiveEntry): boolean {
 }
 
 function fileOf(half: Half | undefined): BackupFile | null {
-  return half === undefined ? null : { path: half.entry.path, bytes: half.entry.bytes };
+  if (half === undefined) return null;
+  const { path, bytes, version } = half.entry;
+  return { path, bytes, ...(version === undefined ? {} : { version }) };
 }
 
 function verdictOf(half: Half | undefined, name: string): BackupVerdict {

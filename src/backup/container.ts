@@ -50,10 +50,11 @@ export async function checkContainer(archive: Archive, file: BackupFile): Promis
  * thread of its own while the reader works on the last chunk. Several gzip members in one file are read as one.
  * Zero bytes after the end are padding; anything else there is an error, because it may be a damaged member.
  *
- * @throws Failure `backup-truncated`, `backup-corrupt` or `backup-not-gzip`, naming the file and the byte reached
+ * @throws Failure `backup-truncated`, `backup-corrupt` or `backup-not-gzip`, naming the file and the byte reached;
+ *   `backup-changed` where it is not the file that was listed any more
  */
 export async function* gunzipStream(archive: Archive, file: BackupFile): AsyncGenerator<Buffer> {
-  const source = await archive.open(file.path);
+  const source = await archive.open(file.path, undefined, file.version);
   const gunzip = createGunzip({ chunkSize: CHUNK });
   // Errors of the source reach the reader through the iteration below.
   pipeline(withHeadChecked(source, file), gunzip, () => undefined);
@@ -157,7 +158,8 @@ async function trailerFits(archive: Archive, file: BackupFile): Promise<boolean>
 async function checkRest(archive: Archive, file: BackupFile, gunzip: Gunzip): Promise<void> {
   const start = gunzip.bytesWritten;
   if (start >= file.bytes) return;
-  for await (const chunk of (await archive.open(file.path, { start })) as AsyncIterable<Buffer>) {
+  const rest = await archive.open(file.path, { start }, file.version);
+  for await (const chunk of rest as AsyncIterable<Buffer>) {
     if (chunk.some((byte) => byte !== 0)) {
       throw failure(
         file,

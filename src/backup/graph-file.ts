@@ -19,6 +19,15 @@ const COLON = 58;
 const QUOTE = 34;
 const BYTE_ORDER_MARK = 0xfeff;
 
+/**
+ * Characters of one record. A memory is a few kilobytes, and no request of AutoMem's can bring in as much; a small file can
+ * unpack to one record that fills all memory.
+ */
+const MAX_RECORD = 64 * 1024 * 1024;
+
+/** What is left of a chunk and larger than this is not tried again until there is twice as much. */
+const LARGE_RECORD = 1024 * 1024;
+
 /** Lists whose records are small maps with `properties`: the native parser can be trusted with most of them. */
 const HAVE_PROPERTIES = new Set(['nodes', 'relationships']);
 
@@ -31,7 +40,8 @@ export type FilePart =
  * yield is at most what one chunk of bytes completed.
  *
  * @param lists names of the members to deliver record by record; every other member is delivered whole.
- * @throws Failure `backup-not-json` or `backup-truncated`, naming the file and the byte of JSON reached.
+ * @throws Failure `backup-not-json`, `backup-truncated` or `backup-record-too-large`, naming the file and the byte of JSON
+ *   reached.
  */
 export async function* readBackupFile(
   file: string,
@@ -86,7 +96,6 @@ class FileWalker {
 
   *feed(text: string, last: boolean): Generator<FilePart> {
     this.rest = this.rest === '' ? text : this.rest + text;
-    // A record larger than a chunk is not tried again until there is much more of it.
     if (this.rest.length < this.waitFor && !last) return;
     const reader = new JsonReader(this.rest, last, this.followers);
     let mark = 0;
@@ -107,7 +116,15 @@ class FileWalker {
     if (records.length > 0) yield { kind: 'records', list: this.list, records };
     this.consumed += Buffer.byteLength(this.rest.slice(0, mark));
     this.rest = this.rest.slice(mark);
-    this.waitFor = this.rest.length > 1024 * 1024 ? this.rest.length * 2 : 0;
+    this.waitForMore();
+  }
+
+  /** Reads on in a record larger than a chunk, up to a limit. */
+  private waitForMore(): void {
+    const { length } = this.rest;
+    if (length > MAX_RECORD)
+      throw this.failure('backup-record-too-large', 'one record is larger than 64 MB', 0);
+    this.waitFor = length > LARGE_RECORD ? Math.min(length * 2, MAX_RECORD + 1) : 0;
   }
 
   /** Reads one record or member; says what completed: nothing yet, a list, a field, or the file. */

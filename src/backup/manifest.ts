@@ -1,23 +1,42 @@
 import { createHash } from 'node:crypto';
 import { pipeline, Transform } from 'node:stream';
-import { Failure } from '../failure.js';
 import { parseJson, InvalidJson } from '../memory/json.js';
 import { isMap, type Value, type ValueMap } from '../memory/values.js';
-import { LAYOUT_PREFIX, readAll, type Archive } from '../stores/archive/archive.js';
+import type { Archive } from '../stores/archive/archive.js';
+import { readBeside } from './beside-file.js';
+import type { Block } from './create/block-writer.js';
+import { isSealed } from './create/write-manifest.js';
+import { baseOfPath, besidePath } from './layout.js';
 import type { BackupPair } from './types.js';
+
+/** What a manifest says of one file. */
+export interface ManifestFile {
+  bytes: number;
+  sha256: string;
+  encryption: 'age' | null;
+  /** Of the gzip file inside the encryption; the same as `sha256` where there is none. */
+  gzipSha256: string;
+  /** Of the content, whatever its order; null in manifests that do not tell. */
+  digest: string | null;
+  /** The gzip members, in the file before any encryption; none in manifests that do not tell. */
+  blocks: readonly Block[];
+}
 
 /** What Lifeboat writes beside a pair: AutoMem's own files carry no checksum, and say nothing of the collection. */
 export interface Manifest {
   path: string;
   /** By path relative to the folder that the manifest lies in. */
-  files: ReadonlyMap<string, { bytes: number; sha256: string }>;
+  files: ReadonlyMap<string, ManifestFile>;
   collection: { config: Value; payloadSchema: Value } | null;
+  /** Which half alone was backed up, on purpose. */
+  only: 'graph' | 'vectors' | null;
+  /** All of it, for people and for fields that only they read. */
+  body: ValueMap;
 }
 
 /** The folder that the store folders of a pair lie in: "" or a prefix that ends in "/". */
 export function baseOf(pair: BackupPair): string {
-  const path = pair.graph?.path ?? pair.vectors?.path ?? '';
-  return path.startsWith(`${LAYOUT_PREFIX}/`) ? `${LAYOUT_PREFIX}/` : '';
+  return baseOfPath(pair.graph?.path ?? pair.vectors?.path ?? '');
 }
 
 /**
@@ -27,16 +46,18 @@ export function baseOf(pair: BackupPair): string {
  * @throws Failure when the archive itself cannot be read
  */
 export async function readManifest(archive: Archive, pair: BackupPair): Promise<Manifest | string | null> {
-  const path = `${baseOf(pair)}lifeboat_${pair.timestamp}.manifest.json`;
-  let text: string;
+  const path = baseOf(pair) + besidePath('manifest', pair.timestamp);
+  const text = await readBeside(archive, path);
+  return text === null ? null : parseManifest(path, text);
+}
+
+/** A manifest from its text; what is wrong with it in words, where it is none or was changed. */
+export function parseManifest(path: string, text: string): Manifest | string {
   try {
-    text = (await readAll(await archive.open(path))).toString();
-  } catch (error) {
-    if (error instanceof Failure && error.code === 'archive-file-missing') return null;
-    throw error;
-  }
-  try {
-    return asManifest(path, parseJson(text)) ?? `${path} is not a manifest`;
+    const manifest = asManifest(path, parseJson(text));
+    if (manifest !== null && isSealed(text) === false)
+      return `${path} was changed after it was written: its checksum does not fit`;
+    return manifest ?? `${path} is not a manifest`;
   } catch (error) {
     if (error instanceof InvalidJson) return `${path} is not JSON: ${error.message}`;
     throw error;
@@ -45,20 +66,44 @@ export async function readManifest(archive: Archive, pair: BackupPair): Promise<
 
 function asManifest(path: string, value: Value): Manifest | null {
   if (!isMap(value) || !isMap(value['files'])) return null;
-  const files = new Map<string, { bytes: number; sha256: string }>();
+  const files = new Map<string, ManifestFile>();
   for (const [name, facts] of Object.entries(value['files'])) {
-    const { bytes, sha256 }: ValueMap = isMap(facts) ? facts : {};
-    if (typeof bytes !== 'number' || typeof sha256 !== 'string') return null;
-    files.set(name, { bytes, sha256: sha256.toLowerCase() });
+    const file = isMap(facts) ? asFile(facts) : null;
+    if (file === null) return null;
+    files.set(name, file);
   }
-  const { collection } = value;
+  const { collection, only } = value;
   return {
     path,
     files,
     collection: isMap(collection)
       ? { config: collection['config'] ?? null, payloadSchema: collection['payload_schema'] ?? null }
       : null,
+    only: only === 'graph' || only === 'vectors' ? only : null,
+    body: value,
   };
+}
+
+function asFile({ bytes, sha256, encryption, gzip_sha256, digest, blocks }: ValueMap): ManifestFile | null {
+  if (typeof bytes !== 'number' || typeof sha256 !== 'string') return null;
+  return {
+    bytes,
+    sha256: sha256.toLowerCase(),
+    encryption: encryption === 'age' ? 'age' : null,
+    gzipSha256: typeof gzip_sha256 === 'string' ? gzip_sha256.toLowerCase() : sha256.toLowerCase(),
+    digest: typeof digest === 'string' ? digest : null,
+    blocks: Array.isArray(blocks) ? blocks.filter(isBlock) : [],
+  };
+}
+
+const BLOCK_NUMBERS = ['offset', 'bytes', 'json', 'first', 'records'] as const;
+
+function isBlock(value: Value): value is ValueMap & Block {
+  return (
+    isMap(value) &&
+    typeof value['sha256'] === 'string' &&
+    BLOCK_NUMBERS.every((name) => typeof value[name] === 'number')
+  );
 }
 
 /**
@@ -74,8 +119,8 @@ export class HashingArchive implements Archive {
 
   list: Archive['list'] = () => this.plain.list();
 
-  open: Archive['open'] = async (path, range) => {
-    const source = await this.plain.open(path, range);
+  open: Archive['open'] = async (path, range, version) => {
+    const source = await this.plain.open(path, range, version);
     if (range !== undefined) return source;
     const hash = createHash('sha256');
     let bytes = 0;

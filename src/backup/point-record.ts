@@ -27,6 +27,8 @@ export interface PointRules {
   vectorSize?: number | undefined;
   /** Whether a point without an id takes `memory_id` of its payload for it, as AutoMem's public documentation has it. */
   idInPayload?: boolean | undefined;
+  /** Whether the components are wanted, or only checked and counted: their text is nine tenths of a file. Default: true. */
+  vectorTexts?: boolean | undefined;
 }
 
 /**
@@ -37,7 +39,7 @@ export interface PointRules {
 export function readPoint(reader: ByteReader, rules: PointRules): FilePoint | BadPoint {
   reader.peek();
   const start = reader.pos;
-  const found = readMembers(reader);
+  const found = readMembers(reader, rules);
   if (found.payload !== null && found.id === null && rules.idInPayload === true) {
     const payload = found.payload.value();
     found.id = isMap(payload) ? (payload['memory_id'] ?? null) : null;
@@ -60,7 +62,7 @@ interface Members {
   depth: number;
 }
 
-function readMembers(reader: ByteReader): Members {
+function readMembers(reader: ByteReader, rules: PointRules): Members {
   const members: Members = {
     isObject: false,
     id: null,
@@ -79,19 +81,19 @@ function readMembers(reader: ByteReader): Members {
     const byte = reader.peek();
     if (byte === Byte.CloseBrace) break;
     if (!isFirst) reader.expect(Byte.Comma);
-    readMember(reader, members);
+    readMember(reader, members, rules);
   }
   reader.pos++;
   return members;
 }
 
-function readMember(reader: ByteReader, members: Members): void {
+function readMember(reader: ByteReader, members: Members, { vectorTexts = true }: PointRules): void {
   switch (reader.key()) {
     case 'id':
       members.id = parseJson(reader.value());
       return;
     case 'vector':
-      members.vector = readVector(reader);
+      members.vector = readVector(reader, vectorTexts);
       if (members.vector === null) members.noVector = badVector(parseJson(reader.value()));
       return;
     case 'payload': {

@@ -4,7 +4,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import { ExitCode, Failure } from '../failure.js';
-import { readAll, type Archive } from '../stores/archive/archive.js';
+import { readAll, versionOf, type Archive } from '../stores/archive/archive.js';
 import { localArchive } from '../stores/archive/local-archive.js';
 import {
   folderArchive,
@@ -85,7 +85,8 @@ async function openFile(file: string, scratch: string, signal?: AbortSignal): Pr
     await folder.close();
     throw error;
   }
-  return { archive: folderArchive(folder, file), notes, close: () => folder.close() };
+  const version = isLinked(sniffed) ? null : versionOf(facts.size, facts.mtime);
+  return { archive: folderArchive(folder, file, version), notes, close: () => folder.close() };
 }
 
 async function lookAt(file: string): Promise<Stats> {
@@ -99,19 +100,25 @@ async function lookAt(file: string): Promise<Stats> {
   return facts;
 }
 
+/** Whether the file can be read where it lies. */
+function isLinked({ kind, isGzip }: Sniffed): boolean {
+  return kind !== 'point-list' && isGzip;
+}
+
 /** Puts one file under the name that AutoMem would give it into a folder laid out as AutoMem lays it out. */
 async function present(
   file: string,
   facts: Stats,
-  { kind, isGzip }: Sniffed,
+  sniffed: Sniffed,
   timestamp: string,
   folder: PrivateFolder,
   signal?: AbortSignal,
 ): Promise<void> {
+  const { kind, isGzip } = sniffed;
   const store = kind === 'graph' ? 'falkordb' : 'qdrant';
   const path = join(folder.path, store, `${store}_${timestamp}.json.gz`);
   await mkdir(dirname(path), { mode: 0o700 });
-  if (kind !== 'point-list' && isGzip) {
+  if (isLinked(sniffed)) {
     await symlink(file, path);
     return;
   }

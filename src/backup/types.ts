@@ -2,6 +2,8 @@
 export interface BackupFile {
   path: string;
   bytes: number;
+  /** As the archive listed it: another file is not read in its place. Missing where the archive cannot tell. */
+  version?: string;
 }
 
 export interface BackupVerdict {

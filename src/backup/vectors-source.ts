@@ -1,6 +1,6 @@
 import { ExitCode, Failure } from '../failure.js';
 import { isMap, type Value } from '../memory/values.js';
-import type { Archive } from '../stores/archive/archive.js';
+import { changedFile, type Archive } from '../stores/archive/archive.js';
 import { gunzipStream } from './container.js';
 import type { BadPoint, FilePoint } from './point-record.js';
 import type { BackupFile } from './types.js';
@@ -11,6 +11,8 @@ export interface VectorsSourceOptions {
   collectionName?: string;
   /** Components that every vector must have, as verifyPair found them; without it, as many as the first point has. */
   vectorSize?: number | null;
+  /** Points that it held, bad ones included, when it was verified. */
+  points?: number;
 }
 
 /** The vector half of a backup, read once from beginning to end. */
@@ -67,6 +69,7 @@ export class VectorsSource {
   }
 
   private reconcile(): void {
+    if (this.read !== (this.options.points ?? this.read)) throw changedFile(this.file.path);
     if (!isMap(this.stats)) return;
     const { points_count: points, vector_size: size } = this.stats;
     if (points !== undefined && points !== this.read)

@@ -1,12 +1,13 @@
 import { Failure } from '../failure.js';
-import { FILE_FAILURES, type Archive } from '../stores/archive/archive.js';
+import { CHANGED, FILE_FAILURES, type Archive } from '../stores/archive/archive.js';
 import { gunzipStream } from './container.js';
-import { readBackupFile } from './graph-file.js';
+import { readBackupFile, type FilePart } from './graph-file.js';
+import { ENCRYPTED_SUFFIX } from './layout.js';
 import { baseOf, HashingArchive, readManifest, type Manifest } from './manifest.js';
 import { compareIds, isDisjoint, type Overlap } from './pair-overlap.js';
 import { ProblemList, type Half, type PairProblem } from './pair-problems.js';
 import type { BackupFile, BackupPair } from './types.js';
-import { readVectorsFile } from './vectors-file.js';
+import { readVectorsFile, type VectorsPart } from './vectors-file.js';
 import { GraphVerifier } from './verify-graph.js';
 import { VectorsVerifier } from './verify-vectors.js';
 
@@ -21,6 +22,12 @@ export interface VerifyOptions {
   halves?: 'both' | Half;
   /** The halves are known to be of different runs. */
   mixed?: boolean;
+  /** What there is to hold the files against; not given, it is read from beside the pair. */
+  manifest?: Manifest | null;
+  /** Handed everything that is read of the graph half, in its order. */
+  onGraphPart?: (part: FilePart) => void;
+  /** Handed everything that is read of the vector half, with the texts of the vectors. */
+  onVectorsPart?: (part: VectorsPart) => void;
   /** Told the JSON bytes of either half as they are read. */
   onBytes?: (bytes: number) => void;
   signal?: AbortSignal;
@@ -57,7 +64,7 @@ export async function verifyPair(
   pair: BackupPair,
   options: VerifyOptions,
 ): Promise<PairVerification> {
-  const manifest = await readManifest(archive, pair);
+  const manifest = options.manifest === undefined ? await readManifest(archive, pair) : options.manifest;
   return new Verification(new HashingArchive(archive), pair, manifest, options).run();
 }
 
@@ -114,19 +121,26 @@ class Verification {
   }
 
   private async readGraph(): Promise<boolean> {
-    const { graph, pair } = this;
+    const { graph, pair, options } = this;
     return this.readHalf(graph.problems, 'graph', pair.graph, async (file) => {
       const chunks = this.counted(gunzipStream(this.source, file));
-      for await (const part of readBackupFile(file.path, chunks, LISTS)) graph.part(part);
+      for await (const part of readBackupFile(file.path, chunks, LISTS)) {
+        graph.part(part);
+        options.onGraphPart?.(part);
+      }
       graph.finish();
     });
   }
 
   private async readVectors(): Promise<boolean> {
-    const { vectors, pair } = this;
+    const { vectors, pair, options } = this;
     return this.readHalf(vectors.problems, 'vector', pair.vectors, async (file) => {
       const chunks = this.counted(gunzipStream(this.source, file));
-      for await (const part of readVectorsFile(file.path, chunks)) vectors.part(part);
+      const vectorTexts = options.onVectorsPart !== undefined;
+      for await (const part of readVectorsFile(file.path, chunks, { vectorTexts })) {
+        vectors.part(part);
+        options.onVectorsPart?.(part);
+      }
       vectors.finish();
     });
   }
@@ -218,14 +232,17 @@ class Verification {
       return;
     }
     const { sha256 } = await this.archive.hashOf(file.path);
-    if (sha256 !== expected.sha256)
+    // What an encrypted file is read as is what it holds.
+    const isEncrypted = file.path.endsWith(ENCRYPTED_SUFFIX);
+    if (sha256 !== (isEncrypted ? expected.gzipSha256 : expected.sha256))
       problems.fatal('manifest-checksum', `${file.path} is not the file that its manifest describes`);
   }
 }
 
 /** Whether it is the file that is bad, and not the way to it. */
 function isOfTheFile(error: unknown): error is Failure {
-  return error instanceof Failure && (error.code.startsWith('backup-') || FILE_FAILURES.has(error.code));
+  if (!(error instanceof Failure) || error.code === CHANGED) return false;
+  return error.code.startsWith('backup-') || FILE_FAILURES.has(error.code);
 }
 
 /** As Promise.all, but waits for all before it throws. */

@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
-import type { RunRequest } from '../recovery/machine.js';
+import type { RunRequest } from '../recovery/run-context.js';
 import type { CommandContext } from './context.js';
 import { planFolders } from './recover.js';
 import { RunSession } from './run/session.js';
 import { DEFAULT_RECOVERY, type SessionOptions } from './run/session-options.js';
 import { settingsOf } from './run/settings-of.js';
-import { showRun } from './run/show.js';
+import { isInteractive, showRun } from './run/show.js';
 
 interface Flags {
   input: boolean;
@@ -26,16 +26,17 @@ Exit codes:
   10  a store cannot be reached`;
 
 const VALIDATE_HELP = `
-Every memory is compared with its payload, by id and by content; equal counts prove nothing. Only reads; with --fix it mends
-what a check names, and keeps copies of both stores from before until: lifeboat runs forget
+Every memory is compared with its payload, by id and by content; equal counts prove nothing. Only reads, unless you
+accept its offer to mend in a terminal, or give --fix: then it mends what a check names, and keeps copies of both stores
+from before until: lifeboat runs forget
 
 Exit codes:
   0   all five checks passed, and at least one of them looked at data
   2   wrong usage or settings
-  1   with --fix: mending failed
+  1   mending failed
   3   a check failed: its fix is named
   10  a store cannot be reached
-  11  with --fix: another run holds the lease
+  11  to mend: another run holds the lease
   130 stopped by the operator`;
 
 /** Adds `lifeboat assess`. */
@@ -74,7 +75,8 @@ async function runReadOnly(
   const request: RunRequest = {
     plan: null,
     dryRun: false,
-    interactive: false,
+    // An assessment asks for nothing; of a validation, mending is offered.
+    interactive: command === 'validate' && isInteractive(context, view),
     fix: flags.fix === true,
     confirm: null,
     confirmName: settings.graph.name,

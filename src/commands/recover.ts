@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path';
 import { Option, type Command } from 'commander';
 import { packageRoot } from '../sandbox/package-root.js';
+import { BUILT_IN_PLANS } from './built-in-plans.js';
 import type { CommandContext } from './context.js';
 import {
   contradiction,
@@ -21,8 +22,14 @@ interface RecoverFlags extends RecoveryFlags {
 }
 
 const HELP = `
-Without PLAN, the best plan for what the assessment finds is taken; in a terminal you choose and confirm. Nothing that
-exists is changed before its replacement is proven, and what is replaced is kept until: lifeboat runs forget
+Without PLAN, the best plan for what the assessment finds is taken; in a terminal you choose and confirm, unless --confirm
+says that it may be taken at once. Nothing that exists is changed before its replacement is proven, and what is replaced is
+kept until: lifeboat runs forget
+
+Plans:
+${Object.entries(BUILT_IN_PLANS)
+  .map(([name, title]) => `  ${name.padEnd(16)} ${title}`)
+  .join('\n')}
 
 Exit codes:
   0    recovered and validated
@@ -76,7 +83,8 @@ async function runRecovery(context: CommandContext, plan: string | null, flags: 
     request: {
       plan,
       dryRun: flags.dryRun === true,
-      interactive: isInteractive(context, view),
+      // Whoever confirmed beforehand has no question left: the best plan is taken, as it is without a terminal.
+      interactive: isInteractive(context, view) && (plan !== null || flags.confirm === undefined),
       confirm: flags.confirm ?? null,
       confirmName: settings.graph.name,
       fix: flags.fix === true,

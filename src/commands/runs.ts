@@ -5,7 +5,8 @@ import type { Settings } from '../settings/settings.js';
 import type { CommandContext } from './context.js';
 import { describeRun, runLine, runRecord } from './runs/describe.js';
 import { seconds } from './recovery-flags.js';
-import { forgetRun, rollBackRun } from './runs/undo-run.js';
+import { forgetRun } from './runs/forget-run.js';
+import { rollBackRun } from './runs/undo-run.js';
 import { resumedOptions, storesOf } from './run/session-options.js';
 import { notResumableFailure } from './run/not-resumable.js';
 import { settingsOf } from './run/settings-of.js';
@@ -59,7 +60,10 @@ export function addRunsCommand(program: Command, context: CommandContext): void 
     .action((run: string, flags: Flags) => resume(context, run, flags));
   withConfirmation(runs.command('rollback <run>'))
     .description('put back what the run replaced, in both stores')
-    .option('--discard-newer', 'also where memories that came after the run would be lost')
+    .option(
+      '--discard-newer',
+      'also where what came after the run is then kept only aside, until `runs forget`',
+    )
     .action((run: string, flags: Flags) => undo(context, run, flags, rollBackRun));
   withConfirmation(runs.command('forget <run>'))
     .description('free what is kept for the rollback of a run; it cannot be undone afterwards')

@@ -1,5 +1,12 @@
 import { isMemoryType } from './contract.js';
-import { SHARED_FIELDS, sharedField, type SharedField } from './fingerprint.js';
+import {
+  differingBits,
+  fieldsOf,
+  fingerprintPayload,
+  SHARED_FIELDS,
+  sharedField,
+  type SharedField,
+} from './fingerprint.js';
 import { decodePayload, type Salvage } from './payload.js';
 import { isMap, type Value, type ValueMap } from './values.js';
 
@@ -23,6 +30,9 @@ const ALWAYS = new Set<SharedField>([
   'updated_at',
 ]);
 
+/** Fields that are no part of what a memory says: its time of change, and what the nightly decay sets anew. */
+const PASSING = new Set<SharedField>(['updated_at', 'relevance_score']);
+
 /** A list or an object that was printed into a field of text, as old recovery scripts did. */
 const PRINTED = /^\s*(?:\{.*\}|\[.*\]|\(.*\))\s*$/s;
 
@@ -35,7 +45,11 @@ const PRINTED = /^\s*(?:\{.*\}|\[.*\]|\(.*\))\s*$/s;
  */
 export function damageInGraph(properties: ValueMap, payload: Value): GraphDamage | null {
   const fields = isMap(payload) ? payload : {};
-  const damaged = SHARED_FIELDS.filter((field) => isDamaged(properties, field) && isWhole(fields, field));
+  // A time of change says when the fields beside it were changed: where those are others, it is not theirs.
+  const isOther = contested(properties, fields).length > 0;
+  const damaged = SHARED_FIELDS.filter(
+    (field) => isDamaged(properties, field) && isWhole(fields, field) && !(field === 'updated_at' && isOther),
+  );
   if (damaged.length === 0) return null;
   // The id is no shared field: which one it is does not matter here.
   const decoded = decodePayload('', payload);
@@ -60,6 +74,19 @@ export function withoutDamage(properties: ValueMap, payload: Value): ValueMap {
   return damage === null ? properties : { ...properties, ...damage.set };
 }
 
+/** What a memory says in both stores in a form that can be used, and not the same. */
+export function contested(properties: ValueMap, payload: ValueMap): SharedField[] {
+  const differing = fieldsOf(differingBits(payload, properties, fingerprintPayload(payload).provided));
+  return differing.filter(
+    (field) => !PASSING.has(field) && isWhole(properties, field) && isWhole(payload, field),
+  );
+}
+
+/** Milliseconds since 1970 of an ISO-8601 time; NaN for anything else. */
+export function timeOf(value: Value | undefined): number {
+  return typeof value === 'string' && /^\d{4}-\d\d-\d\d/.test(value) ? Date.parse(value) : NaN;
+}
+
 function isDamaged(properties: ValueMap, field: SharedField): boolean {
   return (properties[field] ?? null) === null ? ALWAYS.has(field) : !isWhole(properties, field);
 }
@@ -70,5 +97,6 @@ export function isWhole(fields: ValueMap, field: SharedField): boolean {
   // AutoMem stores no memory without content, and an object or a list is no type.
   if (field === 'content') return typeof value === 'string' && value.trim() !== '';
   if (field === 'type') return isMemoryType(value) && !PRINTED.test(value);
+  if (field === 'timestamp' || field === 'updated_at') return !Number.isNaN(timeOf(value));
   return value !== undefined;
 }

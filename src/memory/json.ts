@@ -1,4 +1,4 @@
-import { Double, double, isMap, type Value, type ValueMap } from './values.js';
+import { Double, double, isMap, setOwn, type Value, type ValueMap } from './values.js';
 
 /** The text ended inside a value: more of it must be read. */
 export class IncompleteJson extends Error {
@@ -164,10 +164,7 @@ export class JsonReader {
       if (this.glance() !== Char.Colon) this.expect(Char.Colon);
       this.pos++;
       const value = this.value();
-      // A plain assignment to __proto__ would set the prototype and lose the value.
-      if (key === '__proto__')
-        Object.defineProperty(map, key, { value, enumerable: true, configurable: true, writable: true });
-      else map[key] = value;
+      setOwn(map, key, value);
       next = this.glance();
       if (next === Char.CloseBrace) {
         this.leave();
@@ -378,7 +375,11 @@ export function printPythonJson(value: Value): string {
 // Python escapes DEL too. Control characters are no matter here: JSON.stringify has escaped them already.
 const NOT_PRINTABLE_ASCII = /[^ -~]/g;
 
+/** What stands in JSON as it is. Most texts are that, and looking at them is quicker than writing them anew. */
+const PLAIN = /^[ !#-[\]-~]*$/;
+
 function pythonString(text: string): string {
+  if (PLAIN.test(text)) return `"${text}"`;
   // JSON.stringify escapes lone surrogates itself and control characters just as Python does.
   return JSON.stringify(text).replace(NOT_PRINTABLE_ASCII, escapeUnit);
 }

@@ -1,5 +1,5 @@
 import { differingBits, fieldsOf, fingerprintPayload } from './fingerprint.js';
-import { isWhole, type GraphDamage } from './graph-damage.js';
+import { contested, isWhole, timeOf, type GraphDamage } from './graph-damage.js';
 import { decodePayload } from './payload.js';
 import { isMap, type Value, type ValueMap } from './values.js';
 
@@ -16,7 +16,7 @@ const CLEARLY_LATER_MS = 1_000;
  *   the payload is not newer, or nothing but its time differs
  */
 export function newerInPayload(properties: ValueMap, payload: Value): GraphDamage | null {
-  if (!isMap(payload) || !isClearlyLater(payload['updated_at'], properties['updated_at'])) return null;
+  if (!isMap(payload) || whoDecides(properties, payload) !== 'payload') return null;
   const bits = differingBits(payload, properties, fingerprintPayload(payload).provided);
   const fields = fieldsOf(bits).filter((field) => isWhole(payload, field));
   if (!fields.some((field) => field !== 'updated_at')) return null;
@@ -40,8 +40,27 @@ export function newerInPayload(properties: ValueMap, payload: Value): GraphDamag
   return newer;
 }
 
-function isClearlyLater(theirs: Value | undefined, ours: Value | undefined): boolean {
-  if (typeof theirs !== 'string' || typeof ours !== 'string') return false;
-  // A comparison with what is no time is false.
-  return Date.parse(theirs) - Date.parse(ours) > CLEARLY_LATER_MS;
+/** Whether neither side may be written over: no time says which of them is the newer one. */
+export function isUndecided(properties: ValueMap, payload: Value): boolean {
+  return isMap(payload) && whoDecides(properties, payload) === 'unknown';
+}
+
+/** Whether what the graph says may be written over the payload. */
+export function graphDecides(properties: ValueMap, payload: Value): boolean {
+  return newerInPayload(properties, payload) === null && !isUndecided(properties, payload);
+}
+
+/**
+ * A node that lost the time of its last change was changed when it was made, as far as anybody knows. Where the payload was
+ * updated in that very moment, or that time is gone too, nothing tells which of the two came later.
+ */
+function whoDecides(properties: ValueMap, payload: ValueMap): 'graph' | 'payload' | 'unknown' {
+  const theirs = timeOf(payload['updated_at']);
+  if (Number.isNaN(theirs)) return 'graph';
+  const ours = timeOf(properties['updated_at']);
+  if (!Number.isNaN(ours)) return theirs - ours > CLEARLY_LATER_MS ? 'payload' : 'graph';
+  if (contested(properties, payload).length === 0) return 'graph';
+  const apart = theirs - timeOf(properties['timestamp']);
+  if (apart > CLEARLY_LATER_MS) return 'payload';
+  return apart < -CLEARLY_LATER_MS ? 'graph' : 'unknown';
 }

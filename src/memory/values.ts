@@ -28,6 +28,18 @@ export function double(value: number): number | Double {
   return Number.isInteger(value) || !Number.isFinite(value) ? new Double(value) : value;
 }
 
+/** Sets a property by any name: assigned plainly, `__proto__` would set the prototype, and the value would be lost. */
+export function setOwn(map: ValueMap, name: string, value: Value): void {
+  if (name === '__proto__')
+    Object.defineProperty(map, name, { value, enumerable: true, configurable: true, writable: true });
+  else map[name] = value;
+}
+
+/** Adds to the count of a name that may be any text, `constructor` and `__proto__` too. */
+export function addCount(counts: Record<string, number>, name: string, by: number): void {
+  setOwn(counts, name, (Object.hasOwn(counts, name) ? (counts[name] ?? 0) : 0) + by);
+}
+
 /** True for a JSON object, as opposed to arrays, doubles and scalars. */
 export function isMap(value: Value | undefined): value is ValueMap {
   return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Double);

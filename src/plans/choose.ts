@@ -36,15 +36,16 @@ function describePlan(
   stepTitles: ReadonlyMap<string, string>,
 ): PlanOption {
   const obstacle = whyNot(plan, assessment);
+  const onRequest = obstacle !== null && runsOnRequest(plan, assessment);
   const fill = (text: string): string => fillIn(text, assessment);
   return {
     name: plan.name,
     title: plan.title,
     summary: plan.summary,
     applies: obstacle === null,
-    ...(obstacle !== null && runsOnRequest(plan, assessment) ? { onRequest: true as const } : {}),
+    ...(onRequest ? { onRequest: true as const } : {}),
     reason: obstacle ?? `${stateText(assessment, 'graph')}, ${stateText(assessment, 'vectors')}`,
-    estimateSeconds: obstacle === null ? estimateSeconds(plan.work, assessment, rates) : null,
+    estimateSeconds: obstacle === null || onRequest ? estimateSeconds(plan.work, assessment, rates) : null,
     loses: plan.loses
       .filter(
         ({ when }) =>
@@ -101,7 +102,7 @@ function holds(condition: PlanCondition, assessment: Assessment, store: (typeof 
 function explainMismatch(conditions: readonly PlanCondition[], assessment: Assessment): string {
   const [first] = conditions;
   if (conditions.some((condition) => STORES.every((store) => holds(condition, assessment, store))))
-    return `not needed: ${DRIFT_TEXT[driftOf(assessment)]}`;
+    return DRIFT_TEXT[driftOf(assessment)];
   const store = STORES.find((name) => first !== undefined && !holds(first, assessment, name)) ?? 'graph';
   const wanted = first?.[store] ?? [];
   const state = assessment[store].state;
@@ -113,7 +114,7 @@ function explainMismatch(conditions: readonly PlanCondition[], assessment: Asses
 }
 
 const DRIFT_TEXT = {
-  none: 'the stores do not differ',
+  none: 'not needed: the stores do not differ',
   some: 'the stores differ',
   unknown: 'the stores were not compared',
 };

@@ -26,7 +26,7 @@ const EMBEDDED_PER_SECOND = 200;
 /** Start, promotion, recount and compaction of a graph that fits in memory. */
 const FIXED_SECONDS = 1;
 
-/** Seconds that a plan's work takes here; null where the rates it depends on could not be measured. */
+/** Seconds that a plan's work takes here; null where a person does a part, or a rate it depends on could not be measured. */
 export function estimateSeconds(
   work: readonly PlanWork[],
   assessment: Assessment,
@@ -53,7 +53,8 @@ function partSeconds(part: PlanWork, assessment: Assessment, rates: MeasuredRate
       return newest?.graph == null ? 0 : divide(newest.graph.bytes * GRAPH_GZIP_RATIO, rates.backupBytes);
     case 'write-graph': {
       const relationships = newest?.counts?.relationships ?? points * 3;
-      return divide(points + relationships / RELATIONSHIPS_PER_NODE_TIME, rates.points);
+      // A collection that is lost has no rate; the graph that is there was read about as fast.
+      return divide(points + relationships / RELATIONSHIPS_PER_NODE_TIME, rates.points ?? rates.nodes);
     }
     case 'read-backup-vectors':
       return vectorBytes === 0 ? 0 : divide(vectorBytes * VECTORS_GZIP_RATIO, rates.backupBytes);
@@ -64,6 +65,8 @@ function partSeconds(part: PlanWork, assessment: Assessment, rates: MeasuredRate
       return Math.max(0, memories - points) / EMBEDDED_PER_SECOND;
     case 'read-graph':
       return divide(Math.max(points, assessment.graph.nodes), rates.nodes ?? rates.points);
+    case 'person':
+      return null;
   }
 }
 

@@ -40,6 +40,8 @@ const work = z.enum([
   'read-graph',
   'write-points',
   'embed',
+  /** What a person does, at a pace of their own. */
+  'person',
 ]);
 
 const planShape = z.strictObject({

@@ -8,7 +8,7 @@ export interface PlanOption {
   onRequest?: true;
   /** Why it applies or why not, in plain words. */
   reason: string;
-  /** Estimated seconds from rates measured in the assessment; null where it does not apply or cannot be told. */
+  /** Estimated seconds from rates measured in the assessment; null where the plan cannot be taken or it cannot be told. */
   estimateSeconds: number | null;
   /** What cannot be brought back: "0 memories", "relationships made since 2026-11-20 03:00 UTC". */
   loses: string[];

@@ -16,6 +16,15 @@ export interface Lease {
    * @throws Failure `lease-lost` (exit 11)
    */
   check(): Promise<void>;
+  /**
+   * As {@link check}, and at once where a heartbeat was kept within the last second: to be called before each request that
+   * changes something. Time that a process slept counts, so that one that was stopped for a while asks before it goes on.
+   *
+   * @throws Failure `lease-lost` (exit 11)
+   */
+  hold(): Promise<void>;
+  /** performance.now() before the last heartbeat that was kept was sent: until then, at least, the lease was held. */
+  readonly confirmedAt: number;
   /** Ends the heartbeat and frees the lease. No Failure comes of it: what cannot be freed runs out by itself. */
   release(): Promise<void>;
 }
@@ -30,6 +39,10 @@ export interface Beat {
 
 /** How long to wait before a check is tried again, in milliseconds. */
 const RETRY_MS = 500;
+/** How long a heartbeat is good for requests that follow it, in milliseconds. */
+const FRESH_MS = 1_000;
+/** A place that takes longer than that to answer can never say anything fresh: so often it is asked. */
+const FRESH_ATTEMPTS = 3;
 
 /** A lease that was taken: keeps it alive, and learns when it is not. */
 export class BeatingLease implements Lease {
@@ -46,6 +59,8 @@ export class BeatingLease implements Lease {
   private renewedAt: number;
   private turn: Promise<unknown> = Promise.resolve();
   private ended = false;
+  /** Why the last heartbeat was not kept, though the place may come back; null where it was. */
+  private trouble: Failure | null = null;
   private beating = false;
   private readonly record: LeaseRecord;
 
@@ -80,6 +95,15 @@ export class BeatingLease implements Lease {
     if (this.ended) throw this.lostFailure('it was released');
   }
 
+  async hold(): Promise<void> {
+    // An answer that lay there while this process slept says nothing of now.
+    for (let attempt = 0; attempt < FRESH_ATTEMPTS && !this.isFresh(); attempt++) await this.check();
+  }
+
+  get confirmedAt(): number {
+    return this.renewedAt;
+  }
+
   async release(): Promise<void> {
     if (this.ended) return;
     this.end();
@@ -108,10 +132,16 @@ export class BeatingLease implements Lease {
     if (this.ended || this.abort.signal.aborted) return false;
     const silentMs = performance.now() - this.renewedAt;
     if (silentMs < this.ttlMs) return true;
+    const because = this.trouble === null ? '' : `: ${this.trouble.reason}`;
     this.lose(
-      `there was no heartbeat for ${seconds(silentMs)} s, and it ran out after ${seconds(this.ttlMs)} s`,
+      `there was no heartbeat for ${seconds(silentMs)} s, and it ran out after ${seconds(this.ttlMs)} s${because}`,
+      this.trouble,
     );
     return false;
+  }
+
+  private isFresh(): boolean {
+    return this.isHeld() && performance.now() - this.renewedAt < Math.min(FRESH_MS, this.ttlMs / 10);
   }
 
   /** One heartbeat after the other. @returns whether the place has answered, with whatever */
@@ -126,13 +156,17 @@ export class BeatingLease implements Lease {
     const sentAt = performance.now();
     try {
       const other = await this.swap();
+      this.trouble = null;
       if (other !== null) this.lose(other);
       // An answer that came too late proves nothing.
       else if (this.isHeld()) this.prolong(sentAt);
       return true;
     } catch (error) {
       // It may come back in time. If not, the lease runs out.
-      if (error instanceof Failure) return false;
+      if (error instanceof Failure) {
+        this.trouble = error;
+        return false;
+      }
       this.lose(`the heartbeat failed: ${String(error)}`);
       return true;
     }
@@ -165,9 +199,10 @@ export class BeatingLease implements Lease {
     return setTimeout(() => this.isHeld(), Math.max(0, time - performance.now()) + 1).unref();
   }
 
-  private lose(reason: string): void {
+  /** @param trouble what is wrong at the place, where that is why */
+  private lose(reason: string, trouble: Failure | null = null): void {
     this.stopTimers();
-    this.abort.abort(this.lostFailure(reason));
+    this.abort.abort(this.lostFailure(reason, trouble));
   }
 
   private end(): void {
@@ -180,12 +215,13 @@ export class BeatingLease implements Lease {
     clearTimeout(this.expiry);
   }
 
-  private lostFailure(reason: string): Failure {
+  private lostFailure(reason: string, trouble: Failure | null = null): Failure {
+    const mend = trouble === null ? '' : `${trouble.hint} `;
     return new Failure({
       operation: 'go on with the run',
       subject: this.place,
       reason: `the lease is lost: ${reason}`,
-      hint: 'Nothing more is changed. See that no other recovery is under way, then run the command again.',
+      hint: `${mend}See that no other recovery is under way, then run the command again.`,
       exitCode: ExitCode.leaseHeld,
       code: 'lease-lost',
     });

@@ -29,13 +29,29 @@ export function thisProcess(): Holder {
  * belongs to nobody now, to a zombie, or to a process that started at another time.
  */
 export function isGone(holder: Omit<Holder, 'owner'>): boolean {
-  if (holder.host !== hostname() || holder.processSpace !== processSpace()) return false;
+  if (!isHere(holder)) return false;
   if (!exists(holder.pid)) return true;
   // Where /proc hides the processes of others, nothing is proven.
   const status = statusOf(holder.pid);
   if (status === null) return false;
   const isAnother = holder.processStarted !== null && status.started !== holder.processStarted;
   return isAnother || status.state === 'Z' || status.state === 'X';
+}
+
+/**
+ * Whether a holder's process is provably stopped on this host, by SIGSTOP, Ctrl-Z or a debugger: it gives no sign of life,
+ * and goes on in the middle of its work as soon as somebody wakes it.
+ */
+export function isStopped(holder: Omit<Holder, 'owner'>): boolean {
+  if (!isHere(holder)) return false;
+  const status = statusOf(holder.pid);
+  if (status === null || (status.state !== 'T' && status.state !== 't')) return false;
+  return holder.processStarted !== null && status.started === holder.processStarted;
+}
+
+/** Whether its pid counts here. */
+function isHere({ host, processSpace: space }: Omit<Holder, 'owner'>): boolean {
+  return host === hostname() && space === processSpace();
 }
 
 function exists(pid: number): boolean {

@@ -1,7 +1,8 @@
 import { closeSync, fstatSync, fsyncSync, openSync, readFileSync, readSync, writeSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
 import { ExitCode, Failure } from '../failure.js';
 import type { Outcome } from './events.js';
-import type { RunRequest } from './machine.js';
+import type { RunRequest } from './run-context.js';
 import type { Change, ChangePhase } from '../steps/change.js';
 
 /** What a run is, as its first line says it: everything that `runs resume` needs to go on. */
@@ -23,6 +24,8 @@ export type JournalEntry =
   | { entry: 'step'; step: string; phase: 'intent' | 'failed' }
   /** `work` is what later steps and the report need of it. */
   | { entry: 'step'; step: string; phase: 'done'; work: Record<string, unknown> }
+  /** All that is told as lost, written before it counts: a step that is killed right after does not meet it again. */
+  | { entry: 'losses'; losses: string[] }
   | { entry: 'change'; phase: ChangePhase; change: Change }
   | { entry: 'end'; outcome: Outcome; exitCode: number }
   /** A rollback began: from here on the run cannot go on. */
@@ -128,7 +131,7 @@ function journalFailure(path: string, error: unknown): Failure {
       operation: 'write the journal of the run',
       subject: path,
       reason: (error as Error).message,
-      hint: 'Nothing more was changed. Free disk space or mend the folder (LIFEBOAT_STATE), then continue with: lifeboat runs resume',
+      hint: `Nothing more was changed. Free disk space or mend the folder (LIFEBOAT_STATE), then continue with: lifeboat runs resume ${basename(dirname(path))}`,
       exitCode: ExitCode.failed,
       code: 'run-folder',
     },

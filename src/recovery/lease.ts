@@ -1,7 +1,7 @@
 import { ExitCode, Failure } from '../failure.js';
 import type { HeldLease, LeaseClaim, LeaseStore, TakenLease } from '../stores/lease/lease-store.js';
 import { BeatingLease, type Lease } from './held-lease.js';
-import { isGone, thisProcess } from './holder.js';
+import { isGone, isStopped, thisProcess } from './holder.js';
 
 export type { Lease } from './held-lease.js';
 
@@ -30,7 +30,8 @@ const PAUSE_MS = 100;
 
 /**
  * Takes the lease, so that no other run recovers the same stores meanwhile, and keeps it alive until it is released.
- * A lease that has run out is taken over, at once where its holder's process ran on this host and is gone.
+ * A lease that has run out is taken over, at once where its holder's process ran on this host and is gone. From one that is
+ * merely stopped it is not taken before it has run out, whatever the operator is certain of.
  *
  * @throws Failure `lease-held` (exit 11) that says who holds it, since when, and what to do
  * @throws Failure `lease-unreadable` where something else lies in the lease's place
@@ -125,6 +126,7 @@ class Attempt {
       const taken = await store.take(this.claim, held?.version ?? null);
       if (taken !== null) {
         if (held !== null) this.options.notice(takenOver(held, why ?? ''));
+        if (held !== null && isStopped(held.record)) this.options.notice(stillStopped(held));
         return { store, taken, at };
       }
       await new Promise((resolve) => setTimeout(resolve, Math.random() * PAUSE_MS));
@@ -143,8 +145,9 @@ class Attempt {
   private mayTake(held: HeldLease, meant: number | null): string | null {
     if (held.expiresInMs <= 0) return `there was no sign of life for ${seconds(held.ageMs)} s`;
     if (isGone(held.record)) return 'its process is gone';
-    if (this.options.takeOver === true && held.record.token === meant) return 'as you asked';
-    return null;
+    const isMeant = this.options.takeOver === true && held.record.token === meant;
+    // It would wake up in the middle of a write.
+    return isMeant && !isStopped(held.record) ? 'as you asked' : null;
   }
 }
 
@@ -160,18 +163,25 @@ function takenOver({ record }: HeldLease, why: string): string {
   return `Took the lease over from run ${run} (${command}) by ${owner}, process ${pid}: ${why}.`;
 }
 
+function stillStopped({ record: { pid } }: HeldLease): string {
+  return `Process ${pid} is stopped, not dead: end it (kill -9 ${pid}), so that nobody wakes it in the middle of its work.`;
+}
+
 function leaseHeld({ place }: LeaseStore, { record, ageMs, expiresInMs }: HeldLease): Failure {
   const { run, command, owner, host, pid, since } = record;
+  const isAsleep = isStopped(record);
   return new Failure({
     operation: 'take the lease',
     subject: place,
     reason:
       `another recovery is under way: run ${run} (${command}) by ${owner}, process ${pid} on ${host}, ` +
-      `since ${since}, last heartbeat ${seconds(ageMs)} s ago`,
-    hint:
-      `Wait for it to end. If it is dead, its lease runs out in ${seconds(expiresInMs)} s; then ` +
-      `\`lifeboat runs resume ${run}\` goes on where it stopped. If you are certain that it is dead, ` +
-      '--take-over takes the lease at once.',
+      `since ${since}, last heartbeat ${seconds(ageMs)} s ago${isAsleep ? '; it is stopped, not dead' : ''}`,
+    hint: isAsleep
+      ? `Kill it first (kill -9 ${pid}), or let it go on (kill -CONT ${pid}): whoever woke it later would have it write ` +
+        `into the work of another. Once it is gone, \`lifeboat runs resume ${run}\` goes on where it stopped.`
+      : `Wait for it to end. If it is dead, its lease runs out in ${seconds(expiresInMs)} s; then ` +
+        `\`lifeboat runs resume ${run}\` goes on where it stopped. If you are certain that it is dead, ` +
+        '--take-over takes the lease at once.',
     exitCode: ExitCode.leaseHeld,
     code: 'lease-held',
   });

@@ -2,67 +2,8 @@ import { assign, fromPromise, setup, type ActorRefFrom } from 'xstate';
 import type { Assessment } from '../assess/types.js';
 import type { PlanOption } from '../plans/types.js';
 import type { CheckResult } from './events.js';
-
-/** What the operator asked for, before anything is known. */
-export interface RunRequest {
-  /** A plan by name, or null for the recommended one. */
-  plan: string | null;
-  dryRun: boolean;
-  /** Whether a person can be asked. */
-  interactive: boolean;
-  /** The name given with --confirm, or null. */
-  confirm: string | null;
-  /** What must be typed before a store is changed: the name of the graph. */
-  confirmName: string;
-  /** Mends what a failed check names, at once and without asking. */
-  fix: boolean;
-  /** How far to go: `plan` shows what could be done and stops, `validate` skips planning and executing. */
-  goal: 'plan' | 'validate' | 'recover';
-}
-
-/** Where a run that goes on stood, from the snapshot that it left. */
-export interface ResumePoint {
-  at: 'executing' | 'validating';
-  context: Pick<RunContext, 'assessment' | 'options' | 'recommended' | 'chosen' | 'executed' | 'rounds'>;
-}
-
-/** What the machine is started with. */
-export interface RunInput extends RunRequest {
-  /** Null for a new run. */
-  resume: ResumePoint | null;
-}
-
-export interface RankedOptions {
-  options: PlanOption[];
-  recommended: string | null;
-}
-
-export interface RunContext extends RunInput {
-  assessment: Assessment | null;
-  options: PlanOption[];
-  recommended: string | null;
-  chosen: PlanOption | null;
-  checks: CheckResult[];
-  /** Rounds of mending that were begun. */
-  rounds: number;
-  executed: boolean;
-  /** Why there was nothing to do, where a step found that. */
-  nothingToDo: string | null;
-  interrupted: boolean;
-  cancelled: boolean;
-  failure: unknown;
-}
-
-export type RunMachineEvent =
-  | { type: 'CHOOSE'; plan: string }
-  | { type: 'CONFIRM'; typed: string }
-  | { type: 'FIX' }
-  | { type: 'BACK' }
-  | { type: 'CANCEL' }
-  | { type: 'INTERRUPT' };
-
-/** Rounds of mending after which what still fails is a person's business. */
-const MAX_ROUNDS = 3;
+import { guards, outputOf } from './guards.js';
+import type { RankedOptions, ResumePoint, RunContext, RunInput, RunMachineEvent } from './run-context.js';
 
 const unprovided = (name: string) => (): Promise<never> =>
   Promise.reject(new Error(`the actor "${name}" was not provided`));
@@ -112,33 +53,7 @@ export const recoveryMachine = setup({
     failWithoutPlan: assign({ failure: () => new Error('no plan applies') }),
     failWithoutConfirmation: assign({ failure: () => new Error('not confirmed') }),
   },
-  guards: {
-    goesOnExecuting: ({ context }) => context.resume?.at === 'executing',
-    goesOnValidating: ({ context }) => context.resume?.at === 'validating',
-    onlyValidates: ({ context }) => context.goal === 'validate',
-    onlyPlans: ({ context }) => context.goal === 'plan',
-    hasPlan: ({ context }) => context.chosen !== null,
-    asksPerson: ({ context }) =>
-      context.interactive &&
-      !context.dryRun &&
-      // Who names a plan has chosen.
-      context.plan === null &&
-      context.options.some(({ applies, onRequest }) => applies || onRequest === true),
-    needsNoConfirmation: ({ context }) => context.dryRun || context.chosen?.destructive !== true,
-    isConfirmed: ({ context }) => context.confirm === context.confirmName,
-    canAsk: ({ context }) => context.interactive && context.confirm === null,
-    applies: ({ context, event }) =>
-      event.type === 'CHOOSE' &&
-      context.options.some(
-        ({ name, applies, onRequest }) => name === event.plan && (applies || onRequest === true),
-      ),
-    namesMatch: ({ context, event }) => event.type === 'CONFIRM' && event.typed === context.confirmName,
-    changesNothing: ({ context }) => context.chosen !== null && context.chosen.steps.length === 0,
-    mends: ({ context, event }) => context.fix && canMend(context, outputOf(event)),
-    offersToMend: ({ context, event }) => context.interactive && canMend(context, outputOf(event)),
-    isDry: ({ context }) => context.dryRun,
-    wasInterrupted: ({ context }) => context.interrupted,
-  },
+  guards,
 }).createMachine({
   id: 'recovery',
   context: ({ input }) => ({
@@ -178,6 +93,7 @@ export const recoveryMachine = setup({
         // What was chosen and confirmed stands, and the stores are no longer as they were then.
         { guard: 'goesOnExecuting', target: 'safeguarding', actions: ['takeUp', 'announceResume'] },
         { guard: 'goesOnValidating', target: 'validating', actions: ['takeUp', 'announceResume'] },
+        { guard: 'goesOnFixing', target: 'fixing', actions: ['takeUp', 'announceResume'] },
         { guard: 'onlyValidates', target: 'validating' },
         { target: 'planning' },
       ],
@@ -327,44 +243,8 @@ export const recoveryMachine = setup({
   },
 });
 
-function outputOf(event: unknown): CheckResult[] {
-  return (event as { output: CheckResult[] }).output;
-}
-
-function canMend({ rounds, dryRun, checks: before }: RunContext, checks: readonly CheckResult[]): boolean {
-  const mendable = checks.filter(({ status, mend }) => status === 'fail' && mend !== undefined);
-  if (dryRun || rounds >= MAX_ROUNDS) return false;
-  // What a round left just as it was, another one will not mend.
-  return mendable.some(
-    ({ step, actual }) => rounds === 0 || !before.some((old) => old.step === step && old.actual === actual),
-  );
-}
-
 function planInput({ context }: { context: RunContext }): { plan: PlanOption; assessment: Assessment } {
   return { plan: context.chosen as PlanOption, assessment: context.assessment as Assessment };
-}
-
-/** States in which a store may have been changed: their snapshots are kept, so that the run can go on from there. */
-const KEPT: Record<string, ResumePoint['at']> = {
-  safeguarding: 'executing',
-  executing: 'executing',
-  validating: 'validating',
-  offering: 'validating',
-  fixing: 'validating',
-};
-
-/** Whether a snapshot of this state is worth keeping. */
-export function isResumePoint(state: string): boolean {
-  return state in KEPT;
-}
-
-/** @param snapshot what {@link RecoveryActor} gave as its persisted snapshot, read back from JSON */
-export function resumePoint(snapshot: unknown): ResumePoint | null {
-  const { value, context } = snapshot as { value?: string; context?: RunContext };
-  const at = value === undefined ? undefined : KEPT[value];
-  if (at === undefined || context?.assessment == null) return null;
-  const { assessment, options, recommended, chosen, executed, rounds } = context;
-  return { at, context: { assessment, options, recommended, chosen, executed, rounds } };
 }
 
 export type RecoveryActor = ActorRefFrom<typeof recoveryMachine>;

@@ -26,6 +26,8 @@ export interface RunState {
   done: string[];
   /** What the last step that was done left for those after it. */
   work: Record<string, unknown> | null;
+  /** What it told as lost so far, also in a step that did not come to its end. */
+  losses: string[];
   /** Changes of stores with how far each came, oldest first. */
   changes: { change: Change; phase: ChangePhase }[];
 }
@@ -84,6 +86,7 @@ export function stateOf(folder: string, entries: readonly TimedEntry[]): RunStat
     plan: null,
     done: [],
     work: null,
+    losses: [],
     changes: [],
   };
   for (const entry of entries) {
@@ -102,6 +105,11 @@ function apply(state: RunState, entry: TimedEntry): void {
       if (entry.phase !== 'done') break;
       state.done = [...state.done.filter((step) => step !== entry.step), entry.step];
       state.work = entry.work;
+      // Journals of before these had an entry of their own.
+      if (Array.isArray(entry.work['losses'])) state.losses = entry.work['losses'] as string[];
+      break;
+    case 'losses':
+      state.losses = entry.losses;
       break;
     case 'change':
       noteChange(state, entry.change, entry.phase);
@@ -138,8 +146,15 @@ function subjectOf(change: Change): string {
 const RESUMABLE: ReadonlySet<RunStatus> = new Set(['unfinished', 'failed', 'interrupted']);
 
 /** Whether `runs resume` has something to continue. */
-export function isResumable({ status, header, plan }: RunState): boolean {
-  return RESUMABLE.has(status) && plan !== null && !header.request.dryRun;
+export function isResumable(state: RunState): boolean {
+  const { status, header, plan } = state;
+  return RESUMABLE.has(status) && plan !== null && !header.request.dryRun && !hasRefused(state);
+}
+
+/** Whether a run looked at the stores, refused, and changed nothing: going on, it would refuse again. */
+export function hasRefused(state: RunState): boolean {
+  const { status, exitCode } = state;
+  return status === 'failed' && exitCode === ExitCode.notAsItShouldBe && standingChanges(state).length === 0;
 }
 
 /** Changes that were made, or may have been, and were neither undone nor let go of; newest first. */

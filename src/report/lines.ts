@@ -1,4 +1,5 @@
 import type { TimedEvent } from '../recovery/events.js';
+import { adviceLines } from './advice.js';
 import { logEntries, type LogEntry } from './log-entries.js';
 import { reportSections, type ReportLine, type ReportSection } from './report-sections.js';
 import { oneLine, printableDeep } from './text.js';
@@ -28,7 +29,7 @@ export function linesView(write: (line: string) => void): (event: TimedEvent) =>
     view = reduceView(view, event);
     const clock = clockOf(event.time);
     if (event.type === 'run.started') write(`${clock}          ${event.time.slice(0, 10)}, times in UTC`);
-    for (const entry of [...logEntries(event), ...recordEntries(event, view)])
+    for (const entry of [...logEntries(event, view.run), ...recordEntries(event, view)])
       write(`${clock}  ${logLine(event, entry)}`);
     if (event.type === 'step.started') speaksAt.set(event.step, Date.parse(event.time) + PROGRESS_MS);
     if (event.type === 'step.progress' && mayProgress(event, speaksAt)) {
@@ -66,8 +67,8 @@ function recordEntries(event: TimedEvent, view: RunView): LogEntry[] {
 
 function logLine(event: TimedEvent, entry: LogEntry): string {
   const word = wordFor(event, entry.tone);
-  const then = entry.then === undefined ? '' : ` -> ${oneLine(entry.then)}`;
-  return `${word.padEnd(7)} ${oneLine(entry.text)}${then}`;
+  const advice = entry.then === undefined ? [] : adviceLines(entry.then);
+  return `${word.padEnd(7)} ${[oneLine(entry.text), ...advice].join(' -> ')}`;
 }
 
 function wordFor(event: TimedEvent, tone: Tone): string {
@@ -79,7 +80,7 @@ function wordFor(event: TimedEvent, tone: Tone): string {
 
 function writeReport(view: RunView, write: (line: string) => void): void {
   const { summary } = view;
-  const sections = reportSections(view);
+  const sections = reportSections(view, 'plain');
   if (summary === null || sections === null) return;
   write('');
   write(`REPORT ${summary.command} ${summary.run}`);

@@ -1,7 +1,9 @@
 import type { TimedEvent } from '../recovery/events.js';
+import { adviceLines, namesCommand } from './advice.js';
 import { formatDuration, formatNumberOf } from './format.js';
 import { mendsSay } from './mend-words.js';
-import { checkTone, mayTake, planSays, storeHints, storeLines, type Tone } from './words.js';
+import type { RunFacts } from './view-model.js';
+import { checkTone, mayTake, planSays, plansToTell, storeHints, storeLines, type Tone } from './words.js';
 
 /** One line of a run's log. */
 export interface LogEntry {
@@ -12,7 +14,10 @@ export interface LogEntry {
 }
 
 type Of<Type extends TimedEvent['type']> = Extract<TimedEvent, { type: Type }>;
-type Entries = { [Type in TimedEvent['type']]: (event: Of<Type>) => LogEntry[] };
+type Entries = { [Type in TimedEvent['type']]: (event: Of<Type>, run: RunFacts | null) => LogEntry[] };
+
+/** Code of the finding whose action is to compare the stores. */
+const COUNTS_DIFFER = 'counts-differ';
 
 const nothing = (): LogEntry[] => [];
 
@@ -20,12 +25,10 @@ const ENTRIES: Entries = {
   'run.started': runEntries,
   'phase.started': (event) => [info(`${event.phase}: started`)],
   'phase.finished': (event) => [info(`${event.phase}: finished in ${formatDuration(event.seconds)}`)],
-  finding: (event) => [findingEntry(event)],
+  finding: (event, run) => [findingEntry(event, run)],
   assessment: assessmentEntries,
   plans: planEntries,
-  'plan.chosen': ({ plan, by }) => [
-    info(`plan ${plan}, chosen by ${by === 'operator' ? 'the operator' : by}`),
-  ],
+  'plan.chosen': choiceEntries,
   'confirm.required': ({ plan, name }) => [warn(`plan ${plan} waits for confirmation: the name ${name}`)],
   'confirm.accepted': ({ plan }) => [info(`plan ${plan} confirmed`)],
   'confirm.rejected': ({ typed, name }) => [warn(`not confirmed: "${typed}" is not "${name}"`)],
@@ -56,11 +59,13 @@ const ENTRIES: Entries = {
 /**
  * What an event adds to a run's log: no line for what only moves a live view (progress, records one by one), a line for
  * each plan. Both the plain view and the terminal UI print these.
+ *
+ * @param run what is known of the run: a command with one plan tells of no other
  */
-export function logEntries(event: TimedEvent): LogEntry[] {
+export function logEntries(event: TimedEvent, run: RunFacts | null): LogEntry[] {
   // An event that this version does not know is for a newer view.
   if (!Object.hasOwn(ENTRIES, event.type)) return [];
-  return (ENTRIES[event.type] as (event: TimedEvent) => LogEntry[])(event);
+  return (ENTRIES[event.type] as (event: TimedEvent, run: RunFacts | null) => LogEntry[])(event, run);
 }
 
 function runEntries({ command, run, graph, collection, rtoSeconds, dryRun }: Of<'run.started'>): LogEntry[] {
@@ -69,14 +74,24 @@ function runEntries({ command, run, graph, collection, rtoSeconds, dryRun }: Of<
   return [info(`${command} ${run}: graph ${graph}, collection ${collection}${objective}${dry}`)];
 }
 
-function planEntries({ options, recommended }: Of<'plans'>): LogEntry[] {
-  return options.map((option) => ({
+function planEntries({ options, recommended }: Of<'plans'>, run: RunFacts | null): LogEntry[] {
+  return plansToTell(run?.command, options).map((option) => ({
     tone: mayTake(option) ? 'info' : 'skip',
     text: `plan ${option.name}${option.name === recommended ? ' (recommended)' : ''}: ${planSays(option)}`,
   }));
 }
 
-function findingEntry({ finding }: Of<'finding'>): LogEntry {
+/** Nobody chooses for a command that has one plan. */
+function choiceEntries({ plan, by }: Of<'plan.chosen'>, run: RunFacts | null): LogEntry[] {
+  return run?.command === 'repair'
+    ? []
+    : [info(`plan ${plan}, chosen by ${by === 'operator' ? 'the operator' : by}`)];
+}
+
+function findingEntry({ finding: told }: Of<'finding'>, run: RunFacts | null): LogEntry {
+  const finding = { ...told };
+  // Every command but this one goes on to compare the stores itself.
+  if (finding.code === COUNTS_DIFFER && run?.command !== 'assess') delete finding.action;
   const tone = ({ info: 'info', warning: 'warn', problem: 'bad' } as const)[finding.severity];
   return { tone, text: finding.message, ...(finding.action === undefined ? {} : { then: finding.action }) };
 }
@@ -92,9 +107,15 @@ function assessmentEntries({ assessment }: Of<'assessment'>): LogEntry[] {
 
 function stepEntry(event: Of<'step.finished'>): LogEntry {
   const tone = ({ done: 'ok', skipped: 'skip', failed: 'bad' } as const)[event.outcome];
-  const detail = event.detail === '' ? '' : `: ${event.detail}`;
+  const advice = adviceLines(event.detail);
+  const [found = '', ...then] = namesCommand(event.detail) ? advice : [event.detail];
+  const detail = found === '' ? '' : `: ${found}`;
   const took = event.outcome === 'skipped' ? '' : ` (${formatDuration(event.seconds)})`;
-  return { tone, text: `${event.title}${detail}${took}` };
+  return {
+    tone,
+    text: `${event.title}${detail}${took}`,
+    ...(then.length === 0 ? {} : { then: then.join('\n') }),
+  };
 }
 
 function checkEntry({ check }: Of<'check'>): LogEntry {

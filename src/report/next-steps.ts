@@ -1,11 +1,25 @@
+import type { Assessment } from '../assess/types.js';
 import type { PlanOption } from '../plans/types.js';
 import type { Summary } from '../recovery/events.js';
+import { adviceLines, adviceOf, type Medium } from './advice.js';
 import { formatNumberOf } from './format.js';
+import { endedEarly } from './result-words.js';
 import { planInHand, type RunView } from './view-model.js';
-import { mayTake, storeHints } from './words.js';
+import { mayTake, storeHints, WAITING_RUN } from './words.js';
 
-/** What to do after the run, the most urgent first. Empty where nothing is left to do. */
-export function nextSteps(view: RunView): string[] {
+/** The step that makes empty stores: after it there is nothing to ask the service for. */
+const EMPTYING_STEP = 'create-stores';
+
+/**
+ * What to do after the run, the most urgent first, each step with one command at most. Empty where nothing is left to do.
+ *
+ * @param medium where nobody can be asked, a command that changes something brings its confirmation along
+ */
+export function nextSteps(view: RunView, medium: Medium): string[] {
+  return [...new Set(allSteps(view, medium).flatMap(adviceLines))];
+}
+
+function allSteps(view: RunView, medium: Medium): string[] {
   const { summary } = view;
   if (summary === null) return view.failure ? [view.failure.hint] : [];
   const steps = [...afterStop(view, summary), ...toMend(view, summary)];
@@ -16,13 +30,15 @@ export function nextSteps(view: RunView): string[] {
     steps.push(`Read why ${records} ${could} brought back: ${quarantine}`);
   }
   if (summary.command === 'drill') steps.push(...afterDrill(summary));
-  else steps.push(...afterOutcome(view, summary), ...toUndo(view, summary));
-  return [...new Set(steps)];
+  else steps.push(...afterOutcome(view, summary, medium), ...toUndo(view, summary));
+  return steps;
 }
 
 function toMend({ checks }: RunView, { command }: Summary): string[] {
   const failed = checks.filter(({ status }) => status === 'fail');
-  const fixes = failed.flatMap(({ step, fix }) => (fix === undefined ? [] : [`Mend check ${step}: ${fix}`]));
+  const fixes = failed.flatMap(({ step, fix }) =>
+    fix === undefined ? [] : fix.split('\n').map((line) => `Mend check ${step}: ${line}`),
+  );
   const byItself = failed.some(({ mend }) => mend !== undefined);
   // The stores of a drill are gone, and a fix may name the command itself.
   if (!byItself || command === 'drill' || fixes.some((fix) => fix.includes('--fix'))) return fixes;
@@ -52,18 +68,29 @@ function goesOn({ run, steps, resumed }: RunView, { command, outcome, resumable 
 
 const ONCE: ReadonlySet<string> = new Set(['drill', 'assess', 'validate']);
 
-function afterOutcome(view: RunView, { outcome }: Summary): string[] {
+function afterOutcome(view: RunView, { outcome }: Summary, medium: Medium): string[] {
   switch (outcome) {
     case 'recovered':
     case 'recovered-with-losses':
-      return ['Start the service again and ask it for a memory that you know.'];
+      return [afterRecovery(view)];
     case 'assessed':
-      return afterAssessment(view);
+      return afterAssessment(view, medium);
+    case 'nothing-to-do':
+      return toDoAllTheSame(view);
     case 'dry-run':
-      return toRun(view, 'To run it, with the other options as they were');
+      return endedEarly(view)
+        ? toDoAllTheSame(view)
+        : toRun(view, medium, 'To run it, with the other options as they were');
     default:
       return [];
   }
+}
+
+function afterRecovery(view: RunView): string {
+  const madeEmpty = planInHand(view)?.steps.some(({ id }) => id === EMPTYING_STEP) === true;
+  return madeEmpty
+    ? 'Start the service again: it begins with empty stores.'
+    : 'Start the service again and ask it for a memory that you know.';
 }
 
 /** Its stores are gone with it: there is no service to start and no kept graph to let go of. */
@@ -77,20 +104,40 @@ function afterDrill({ outcome, comparison }: Summary): string[] {
     : [gone];
 }
 
-function afterAssessment(view: RunView): string[] {
+function afterAssessment(view: RunView, medium: Medium): string[] {
   const { assessment, options } = view;
   if (assessment === null) return [];
+  const waiting = view.findings.flatMap(({ code, action }) =>
+    code === WAITING_RUN && action !== undefined ? [action] : [],
+  );
   const hints = storeHints(assessment);
-  if (hints.length > 0) return hints;
-  if (options.length > 0 && !options.some(({ applies }) => applies)) return [withoutPlan(options)];
-  const steps = toRun(view);
-  return steps.length > 0 ? steps : ['To compare the stores memory by memory: lifeboat validate'];
+  if (hints.length > 0) return [...waiting, ...hints];
+  if (options.length > 0 && !options.some(({ applies }) => applies))
+    return [...waiting, ...withoutPlan(options)];
+  const steps = toRun(view, medium);
+  return [...waiting, ...(steps.length > 0 ? steps : [toValidate(assessment)])];
 }
 
-function toRun(view: RunView, lead = 'To run it'): string[] {
-  if (view.run?.command === 'repair') return [`${lead}: lifeboat repair`];
+/** What was compared just now needs no second comparison. */
+function toValidate({ drift }: Assessment): string {
+  return drift === null
+    ? 'To compare the stores memory by memory: lifeboat validate'
+    : 'The stores were compared and agree. To check relationships and search as well: lifeboat validate';
+}
+
+function toRun(view: RunView, medium: Medium, lead = 'To run it'): string[] {
   const plan = planInHand(view);
-  return plan !== null && plan.name !== 'healthy' ? [`${lead}: lifeboat recover ${plan.name}`] : [];
+  const confirm =
+    medium === 'plain' && plan?.destructive === true ? ` --confirm ${view.run?.graph ?? 'GRAPH'}` : '';
+  if (view.run?.command === 'repair') return [`${lead}: lifeboat repair${confirm}`];
+  return plan !== null && plan.name !== 'healthy' ? [`${lead}: lifeboat recover ${plan.name}${confirm}`] : [];
+}
+
+/** What the step said that found nothing to do. */
+function toDoAllTheSame({ steps }: RunView): string[] {
+  return adviceOf(steps.at(-1)?.detail ?? '').flatMap(({ says, command }) =>
+    command === null ? [] : [`${says} ${command}`],
+  );
 }
 
 /** What was replaced or changed is kept until somebody lets go of it. */
@@ -103,9 +150,11 @@ function toUndo(view: RunView, { run, kept }: Summary): string[] {
   ];
 }
 
-function withoutPlan(options: readonly PlanOption[]): string {
+function withoutPlan(options: readonly PlanOption[]): string[] {
   const names = options.filter(mayTake).map(({ name }) => name);
-  return names.length === 0
-    ? 'No plan fits this yet. RUNBOOK.md tells what to do instead.'
-    : `No plan fits by itself. To see what one of these would do: lifeboat recover NAME --dry-run (${names.join(', ')})`;
+  if (names.length === 0) return ['No plan fits this yet. RUNBOOK.md tells what to do instead.'];
+  return [
+    'No plan fits by itself.',
+    ...names.map((name) => `To see what ${name} would do: lifeboat recover ${name} --dry-run`),
+  ];
 }

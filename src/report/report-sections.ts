@@ -1,8 +1,9 @@
 import type { CheckResult, Summary } from '../recovery/events.js';
+import { adviceLines, type Medium } from './advice.js';
 import { driftLines } from './drift-lines.js';
 import { formatDuration, formatNumberOf } from './format.js';
 import { nextSteps } from './next-steps.js';
-import { driftSays, embeddedSays, stepsSay } from './result-words.js';
+import { driftSays, embeddedSays, endedEarly, stepsSay } from './result-words.js';
 import { planInHand, type RunView, type Tally } from './view-model.js';
 import {
   checkTone,
@@ -28,14 +29,18 @@ export interface ReportSection {
   lines: ReportLine[];
 }
 
-/** The end of a run in words: what came of it, what it cost, what to do now. Null before the summary. */
-export function reportSections(view: RunView): ReportSection[] | null {
+/**
+ * The end of a run in words: what came of it, what it cost, what to do now. Null before the summary.
+ *
+ * @param medium plain lines told the plans of a run that failed above already
+ */
+export function reportSections(view: RunView, medium: Medium): ReportSection[] | null {
   const { summary } = view;
   if (summary === null) return null;
   return [
     { title: '', lines: headLines(view, summary) },
     { title: 'Stores compared', lines: driftLines(view.assessment?.drift ?? null) },
-    { title: 'Plans', lines: showsPlans(summary) ? planLines(view) : [] },
+    { title: 'Plans', lines: showsPlans(summary, medium) ? planLines(view) : [] },
     { title: 'Would do', lines: summary.outcome === 'dry-run' ? wouldDo(view) : [] },
     { title: 'What it takes', lines: summary.outcome === 'dry-run' ? whatItTakes(view) : [] },
     { title: 'Checks', lines: checkLines(view, summary) },
@@ -44,7 +49,10 @@ export function reportSections(view: RunView): ReportSection[] | null {
     { title: 'Records', lines: recordLines(view, summary) },
     { title: 'Kept for rollback', lines: keptLines(summary) },
     { title: 'Files', lines: Object.entries(summary.files).map(([name, path]) => line('info', name, path)) },
-    { title: 'Next', lines: nextSteps(view).map((step, index) => line('info', `${index + 1}`, step)) },
+    {
+      title: 'Next',
+      lines: nextSteps(view, medium).map((step, index) => line('info', `${index + 1}`, step)),
+    },
   ].filter((section) => section.lines.length > 0);
 }
 
@@ -131,9 +139,11 @@ function restoredSays({ restored, outcome }: Summary): string | null {
   ].join(', ');
 }
 
-/** Plans belong in the report of a run that only looked, or that found none to take. */
-function showsPlans({ outcome, exitCode }: Summary): boolean {
-  return outcome === 'assessed' || outcome === 'dry-run' || (outcome === 'failed' && exitCode === 4);
+/** Plans belong in the report of a run that only looked, or that found none to take; a repair has no choice of them. */
+function showsPlans({ command, outcome, exitCode }: Summary, medium: Medium): boolean {
+  if (command === 'repair') return false;
+  if (outcome === 'assessed' || outcome === 'dry-run') return true;
+  return medium === 'terminal' && outcome === 'failed' && exitCode === 4;
 }
 
 function planLines(view: RunView): ReportLine[] {
@@ -150,7 +160,7 @@ function wouldDo(view: RunView): ReportLine[] {
 
 function whatItTakes(view: RunView): ReportLine[] {
   const plan = planInHand(view);
-  if (plan === null || plan.steps.length === 0) return [];
+  if (plan === null || plan.steps.length === 0 || endedEarly(view)) return [];
   return [
     line('info', 'time', estimateOf(plan)),
     line('info', 'changes', plan.changes.length === 0 ? 'nothing' : plan.changes.join(', ')),
@@ -176,7 +186,7 @@ function oneCheck(
   if (check.status !== 'fail') return [line(tone, label, check.actual)];
   return [
     line(tone, label, `expected ${check.expected}; found ${check.actual}`),
-    ...(fix === undefined ? [] : [line('info', 'fix', fix)]),
+    ...(fix === undefined ? [] : adviceLines(fix).map((text) => line('info', 'fix', text))),
   ];
 }
 

@@ -1,6 +1,16 @@
 import type { Summary } from '../recovery/events.js';
 import { formatCount, formatNumberOf, formatPercent } from './format.js';
-import type { RunView } from './view-model.js';
+import { planInHand, type RunView } from './view-model.js';
+
+const UNCHANGED: ReadonlySet<Summary['outcome']> = new Set(['dry-run', 'nothing-to-do']);
+
+/** Whether a plan ended before its last step without a failure, because a step found that nothing has to be done. */
+export function endedEarly(view: RunView): boolean {
+  const { steps, summary } = view;
+  if (summary === null || !UNCHANGED.has(summary.outcome)) return false;
+  const planned = planInHand(view)?.steps.length ?? 0;
+  return steps.length > 0 && steps.length < planned && steps.at(-1)?.state === 'done';
+}
 
 /** "1,204 vectors, 88,120 tokens"; null where nothing was embedded. */
 export function embeddedSays({ embedded }: Summary): string | null {
@@ -10,9 +20,11 @@ export function embeddedSays({ embedded }: Summary): string | null {
 }
 
 /** "12.5% before, 0% after"; null where nobody compared the stores. */
-export function driftSays({ drift }: Summary): string | null {
+export function driftSays({ drift, outcome }: Summary): string | null {
   if (drift === null || (drift.before === null && drift.after === null)) return null;
   const { before, after } = drift;
+  // What changed nothing has no afterwards.
+  if (after === null && before !== null && UNCHANGED.has(outcome)) return formatPercent(before);
   const says = (percent: number | null, when: string): string =>
     percent === null ? `not measured ${when}` : `${formatPercent(percent)} ${when}`;
   return `${says(before, 'before')}, ${says(after, 'after')}`;
@@ -20,10 +32,10 @@ export function driftSays({ drift }: Summary): string | null {
 
 /**
  * What a dry run found out about each step of its plan: what was read says what it found, what would write only its
- * title.
+ * title. Steps after one that found nothing to do are left out, as they would be in earnest.
  */
 export function stepsSay(view: RunView, steps: readonly { id: string; title: string }[]): string[] {
-  return steps.map(({ id, title }) => {
+  return steps.slice(0, endedEarly(view) ? view.steps.length : steps.length).map(({ id, title }) => {
     const step = view.steps.find((one) => one.id === id);
     return step === undefined || step.state !== 'done' || step.detail === ''
       ? title

@@ -11,8 +11,14 @@ import {
 } from './format.js';
 import { WAITING_UNIT, type StepProgress } from './view-steps.js';
 
+/** Code of the finding that an earlier run waits to be continued. */
+export const WAITING_RUN = 'run-waits';
+
 /** What a line is about, which decides its symbol, its word and its colour. */
 export type Tone = 'ok' | 'bad' | 'warn' | 'skip' | 'info';
+
+const REPAIR = 'repair';
+const REPAIR_PLAN = 'sync-drift';
 
 /** What is said of one store, in a line. */
 export interface StoreLine {
@@ -73,9 +79,22 @@ export function planSays(option: PlanOption): string {
   return `${estimateOf(option)}; you lose ${lossOf(option)}; ${changes}`;
 }
 
-/** Why a plan does not apply by itself: "on request: …" where it may be taken all the same. */
-export function whyNotSays(option: PlanOption): string {
-  return `${option.onRequest === true ? 'on request' : 'does not apply'}: ${option.reason}`;
+/** Why a plan does not apply by itself: "on request, about 9s: …" where it may be taken all the same. */
+function whyNotSays(option: PlanOption): string {
+  if (option.onRequest !== true) return `does not apply: ${option.reason}`;
+  const time = option.estimateSeconds === null ? '' : `, ${estimateOf(option)}`;
+  return `on request${time}: ${option.reason}`;
+}
+
+/**
+ * The plans that a command has to tell of. A repair has one plan, and decides by its own comparison: what ranking says of
+ * the others, or of stores that nobody compared yet, would contradict it.
+ */
+export function plansToTell(command: string | undefined, options: readonly PlanOption[]): PlanOption[] {
+  if (command !== REPAIR) return [...options];
+  return options
+    .filter(({ name }) => name === REPAIR_PLAN)
+    .map((option) => (mayTake(option) ? { ...option, applies: true } : option));
 }
 
 /** Whether a person may take the plan: it applies, or does no harm here. */

@@ -20,6 +20,14 @@ const duration = z.string(DURATION_EXPECTED).transform((value, context) => {
 const COUNT_EXPECTED = 'a whole number, 0 or above';
 const count = z.number(COUNT_EXPECTED).int(COUNT_EXPECTED).min(0, COUNT_EXPECTED).max(1e6, COUNT_EXPECTED);
 
+const ABOVE_0 = 'a whole number above 0';
+
+const PRICE_EXPECTED = 'a price in dollars, 0 or above';
+const price = z.number(PRICE_EXPECTED).min(0, PRICE_EXPECTED).max(1e6, PRICE_EXPECTED);
+
+/** Read where it is used: the daemon says what is wrong with it. */
+const schedule = z.string('hourly, daily, weekly, monthly, a time such as 6h, a cron line, or off');
+
 const SECTION = 'a mapping with one "key: value" on each line';
 
 const configSchema = z.strictObject(
@@ -38,10 +46,53 @@ const configSchema = z.strictObject(
     retention: z
       .strictObject(
         {
-          keepLast: count.min(1, 'a whole number above 0').optional(),
+          keepLast: count.min(1, ABOVE_0).optional(),
+          /** All that are less than so much older than the newest. */
+          keepWithin: duration.optional(),
+          keepHourly: count.optional(),
           keepDaily: count.optional(),
           keepWeekly: count.optional(),
           keepMonthly: count.optional(),
+          keepYearly: count.optional(),
+          /** These two limit what the rules above keep. */
+          maxCount: count.min(1, ABOVE_0).optional(),
+          maxAge: duration.optional(),
+          /** So many of the newest complete backups stay in spite of the limits. */
+          minimum: count.min(1, ABOVE_0).optional(),
+        },
+        SECTION,
+      )
+      .optional(),
+    backup: z
+      .strictObject(
+        {
+          to: z.enum(['local', 's3', 'both'], 'local, s3 or both').optional(),
+          /** Whether backups are encrypted without --encrypt. */
+          encrypt: z.boolean('true or false').optional(),
+        },
+        SECTION,
+      )
+      .optional(),
+    schedule: z
+      .strictObject(
+        {
+          backup: schedule.optional(),
+          verify: schedule.optional(),
+          prune: schedule.optional(),
+          drift: schedule.optional(),
+          drill: schedule.optional(),
+        },
+        SECTION,
+      )
+      .optional(),
+    prices: z
+      .strictObject(
+        {
+          storageGbMonth: price.optional(),
+          archiveGbMonth: price.optional(),
+          put1000: price.optional(),
+          get1000: price.optional(),
+          transferGb: price.optional(),
         },
         SECTION,
       )

@@ -29,7 +29,8 @@ export async function loadSettings(sources: EnvironmentSources): Promise<Setting
       threshold: vars.read('ENRICHMENT_SIMILARITY_THRESHOLD'),
     },
     embedding: embedding(vars, sources.cwd),
-    backups: { dir: resolve(sources.cwd, vars.read('AUTOMEM_BACKUP_DIR')), s3: s3(vars) },
+    backups: backups(vars, file.config, sources.cwd),
+    keys: { read: vars.read('LIFEBOAT_READ_KEY'), write: vars.read('LIFEBOAT_WRITE_KEY') },
     service: {
       url: vars.read('AUTOMEM_API_URL'),
       apiToken: vars.read('AUTOMEM_API_TOKEN'),
@@ -105,6 +106,18 @@ function embedding(vars: Resolver, cwd: string): EmbeddingSettings {
   };
 }
 
+function backups(vars: Resolver, { backup = {} }: Config, cwd: string): Settings['backups'] {
+  const identityFile = vars.read('LIFEBOAT_AGE_IDENTITY');
+  return {
+    dir: resolve(cwd, vars.read('AUTOMEM_BACKUP_DIR')),
+    s3: s3(vars),
+    to: backup.to ?? null,
+    encrypt: backup.encrypt ?? false,
+    recipients: vars.read('LIFEBOAT_AGE_RECIPIENTS'),
+    identityFile: identityFile === null ? null : resolve(cwd, identityFile),
+  };
+}
+
 function s3(vars: Resolver): S3Settings | null {
   const bucket = vars.read('AUTOMEM_S3_BUCKET');
   const accessKeyId = vars.read('AWS_ACCESS_KEY_ID');
@@ -127,14 +140,36 @@ function fromConfig({
   objectives = {},
   retention = {},
   alerts = {},
-}: Config): Pick<Settings, 'objectives' | 'retention' | 'alerts'> {
+  schedule = {},
+  prices = {},
+}: Config): Pick<Settings, 'objectives' | 'retention' | 'alerts' | 'schedule' | 'prices'> {
   return {
     objectives: { rtoSeconds: objectives.rto ?? null, rpoSeconds: objectives.rpo ?? null },
     retention: {
       keepLast: retention.keepLast ?? 7,
-      keepDaily: retention.keepDaily ?? 0,
-      keepWeekly: retention.keepWeekly ?? 0,
-      keepMonthly: retention.keepMonthly ?? 0,
+      keepWithinSeconds: retention.keepWithin ?? null,
+      hourly: retention.keepHourly ?? 24,
+      daily: retention.keepDaily ?? 30,
+      weekly: retention.keepWeekly ?? 12,
+      monthly: retention.keepMonthly ?? 12,
+      yearly: retention.keepYearly ?? 0,
+      maxCount: retention.maxCount ?? null,
+      maxAgeSeconds: retention.maxAge ?? null,
+      minimum: retention.minimum ?? 3,
+    },
+    schedule: {
+      backup: schedule.backup ?? '6h',
+      verify: schedule.verify ?? 'daily',
+      prune: schedule.prune ?? 'daily',
+      drift: schedule.drift ?? 'hourly',
+      drill: schedule.drill ?? 'off',
+    },
+    prices: {
+      storageGbMonth: prices.storageGbMonth ?? null,
+      archiveGbMonth: prices.archiveGbMonth ?? null,
+      put1000: prices.put1000 ?? null,
+      get1000: prices.get1000 ?? null,
+      transferGb: prices.transferGb ?? null,
     },
     alerts: {
       severity: alerts.severity ?? 'warning',

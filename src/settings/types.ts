@@ -64,6 +64,43 @@ export interface EmbeddingSettings {
   readonly modelsDir: string | null;
 }
 
+/** Which backups stay, in the shape of a policy of retention. A count of 0 keeps none on account of that rule. */
+export interface RetentionSettings {
+  /** So many of the newest. */
+  readonly keepLast: number;
+  /** All that are less than so much older than the newest; null for none on that account. */
+  readonly keepWithinSeconds: number | null;
+  /** Of so many hours, days, weeks, months and years the newest of each. */
+  readonly hourly: number;
+  readonly daily: number;
+  readonly weekly: number;
+  readonly monthly: number;
+  readonly yearly: number;
+  /** At most so many, and none that is older; null for no limit. */
+  readonly maxCount: number | null;
+  readonly maxAgeSeconds: number | null;
+  /** So many of the newest complete ones stay in spite of the limits. */
+  readonly minimum: number;
+}
+
+/** When the daemon does what, as it was written. */
+export interface ScheduleSettings {
+  readonly backup: string;
+  readonly verify: string;
+  readonly prune: string;
+  readonly drift: string;
+  readonly drill: string;
+}
+
+/** S3 prices in dollars; null for the list prices that `backup plan` knows. */
+export interface PriceSettings {
+  readonly storageGbMonth: number | null;
+  readonly archiveGbMonth: number | null;
+  readonly put1000: number | null;
+  readonly get1000: number | null;
+  readonly transferGb: number | null;
+}
+
 /** Everything that can be set, read and checked. Cannot be changed. */
 export interface Settings {
   readonly graph: GraphSettings;
@@ -76,20 +113,25 @@ export interface Settings {
     /** Absolute path. */
     readonly dir: string;
     readonly s3: S3Settings | null;
+    /** Where new ones go; null for all places that are set up. */
+    readonly to: 'local' | 's3' | 'both' | null;
+    readonly encrypt: boolean;
+    /** Public keys of age, for new ones. */
+    readonly recipients: readonly string[];
+    /** File with secret keys of age, absolute; null where none is set. */
+    readonly identityFile: string | null;
   };
+  readonly schedule: ScheduleSettings;
+  readonly prices: PriceSettings;
+  /** What callers of the daemon must show; null closes those paths. */
+  readonly keys: { readonly read: string | null; readonly write: string | null };
   readonly service: {
     readonly url: string;
     readonly apiToken: string | null;
     readonly adminToken: string | null;
   };
   readonly objectives: { readonly rtoSeconds: number | null; readonly rpoSeconds: number | null };
-  /** How many backups stay. 0 keeps none on account of that rule. */
-  readonly retention: {
-    readonly keepLast: number;
-    readonly keepDaily: number;
-    readonly keepWeekly: number;
-    readonly keepMonthly: number;
-  };
+  readonly retention: RetentionSettings;
   /** AutoMem's own health monitor variables. */
   readonly monitor: {
     readonly webhook: string | null;

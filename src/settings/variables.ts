@@ -191,9 +191,33 @@ const service = {
 const lifeboat = {
   LIFEBOAT_STATE: variable(schema.text, '~/.local/state/lifeboat', FOLDER, 'Runs, journals and leases'),
   LIFEBOAT_CACHE: variable(schema.text, '~/.cache/lifeboat', FOLDER, 'Engines and models that were fetched'),
+  LIFEBOAT_AGE_RECIPIENTS: variable(
+    schema.list,
+    '',
+    'public keys of age, separated by commas',
+    'Whom backups are encrypted for',
+  ),
+  LIFEBOAT_AGE_IDENTITY: variable(
+    schema.text,
+    null,
+    'the path of a file that age-keygen wrote',
+    'Secret keys that open encrypted backups',
+  ),
+  LIFEBOAT_READ_KEY: variable(schema.secret, null, TEXT, 'Key of those who may look, for the daemon', {
+    secret: true,
+  }),
+  LIFEBOAT_WRITE_KEY: variable(
+    schema.secret,
+    null,
+    TEXT,
+    'Key of those who may start a backup, for the daemon',
+    {
+      secret: true,
+    },
+  ),
 };
 
-/** Every variable that Lifeboat reads: AutoMem's own names and defaults, and Lifeboat's two folders. */
+/** Every variable that Lifeboat reads: AutoMem's own names and defaults, and Lifeboat's own. */
 export const VARIABLES = {
   ...graph,
   ...vectors,

@@ -1,9 +1,9 @@
 import { ExitCode, Failure } from '../failure.js';
 import type { GraphStore } from '../stores/graph/graph-store.js';
-import { LiveWriter } from '../stores/graph/live-writer.js';
 import { applyNodes, deleteGone, type DeltaTally, type DeltaTarget } from './delta-nodes.js';
 import { applyRelationships } from './delta-relationships.js';
 import { nodeChanges, relationshipChanges, type NodeChanges } from './graph-delta.js';
+import { liveWriter } from './guarded-writers.js';
 import type { StepContext } from './step.js';
 import type { GraphMark } from './graph-mark.js';
 
@@ -31,7 +31,7 @@ export interface DeltaOptions {
  * @throws Failure `source-incomplete` where a graph at rest cannot be read completely; then nothing is changed
  */
 export async function applyDelta(
-  context: Pick<StepContext, 'openGraph' | 'quarantine' | 'notice'>,
+  context: Pick<StepContext, 'openGraph' | 'quarantine' | 'notice' | 'changes' | 'graphName'>,
   { from, to, mark, swapped }: DeltaOptions,
 ): Promise<DeltaTally> {
   const store = await context.openGraph();
@@ -39,7 +39,7 @@ export async function applyDelta(
     const target: DeltaTarget = {
       context,
       store,
-      writer: new LiveWriter(store, to),
+      writer: liveWriter(context, store, to),
       mark,
       isShared: swapped,
       tally: emptyTally(),

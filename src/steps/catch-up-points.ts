@@ -4,9 +4,10 @@ import { joinKey, pointId } from '../memory/ids.js';
 import { decodePayload } from '../memory/payload.js';
 import { storableProperties } from '../stores/graph/graph-writer.js';
 import { batches, nodesAt } from '../stores/graph/live-pages.js';
-import { LiveWriter, type NewNode } from '../stores/graph/live-writer.js';
+import type { NewNode } from '../stores/graph/live-writer.js';
 import { memoryIdRows } from '../stores/graph/memory-rows.js';
 import type { GraphMark } from './graph-mark.js';
+import { liveWriter } from './guarded-writers.js';
 import { Origin } from './source-index.js';
 import type { StepContext } from './step.js';
 
@@ -100,12 +101,12 @@ async function deleteVanished(context: StepContext, vanished: ReadonlyMap<string
       ? [{ internalId, still: { id, ...(typeof updated === 'string' ? { updated_at: updated } : {}) } }]
       : [],
   );
-  const deleted = await new LiveWriter(graph, graphName).deleteNodes(doomed);
+  const deleted = await liveWriter(context, graph).deleteNodes(doomed);
   return deleted.size;
 }
 
 async function makeMemories(context: StepContext, keys: readonly string[]): Promise<number> {
-  const { vectors, collection, graph, graphName } = context;
+  const { vectors, collection, graph } = context;
   // Points that were deleted meanwhile are left out.
   const points = await vectors.retrieve(collection, keys.map(pointId), { payload: true, numbers: 'exact' });
   const nodes: NewNode[] = [];
@@ -130,6 +131,6 @@ async function makeMemories(context: StepContext, keys: readonly string[]): Prom
     }
     nodes.push({ labels: [MEMORY_LABEL], properties: kept });
   }
-  await new LiveWriter(graph, graphName).createNodes(nodes);
+  await liveWriter(context, graph).createNodes(nodes);
   return nodes.length;
 }

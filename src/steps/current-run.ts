@@ -40,6 +40,23 @@ export async function markCommand(
   return run === null ? ['DEL', key] : ['SET', key, run];
 }
 
+/**
+ * As {@link markCommand}, for a rollback: it is what frees a graph server that is full, which takes no SET then but renames
+ * and deletes. No mark is better than one that names the wrong run.
+ */
+export async function markCommandOfUndo(
+  store: GraphStore,
+  graph: string,
+  run: string | null,
+): Promise<readonly string[] | null> {
+  try {
+    return await markCommand(store, graph, run);
+  } catch (error) {
+    if (error instanceof Failure && error.code === 'out-of-memory') return ['DEL', currentKey(graph)];
+    throw error;
+  }
+}
+
 /** @returns undefined where the server does not allow it */
 async function unlessForbidden(work: Promise<unknown>): Promise<unknown> {
   try {
@@ -75,13 +92,26 @@ export async function refuseOthersGraph(store: GraphStore, swap: Swap): Promise<
   });
 }
 
-/** The live graph is another run's, which must be undone first. */
-export function newerRun(operation: string, run: string, newer: string, graph: string): Failure {
+/**
+ * The live graph is another run's, which must be undone first.
+ *
+ * @param isFinal it cannot be undone any more
+ */
+export function newerRun(
+  operation: string,
+  run: string,
+  newer: string,
+  graph: string,
+  isFinal = false,
+): Failure {
+  const next = isFinal
+    ? `The newer run cannot be undone any more. To undo this one all the same: lifeboat runs rollback ${run} --confirm ${graph} --discard-newer`
+    : `To undo the newer one first: lifeboat runs rollback ${newer} --confirm ${graph}`;
   return new Failure({
     operation,
     subject: run,
     reason: `the graph "${graph}" is that of the newer run ${newer}, which would be lost from it`,
-    hint: `Nothing was changed. To undo the newer one first: lifeboat runs rollback ${newer} --confirm ${graph}`,
+    hint: `Nothing was changed. ${next}`,
     exitCode: ExitCode.usage,
     code: 'newer-run',
   });

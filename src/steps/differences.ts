@@ -18,6 +18,11 @@ export interface Differences {
    * of the other lists, so that nothing is written over the newer payload.
    */
   newer: MemoryIds;
+  /**
+   * Memories whose payload differs while the node has no usable time of change, so that nothing tells which is the newer.
+   * They, too, are in none of the other lists: both sides stay as they are.
+   */
+  undecided: MemoryIds;
   /** Points without a memory. */
   orphans: string[];
   /** Points without a memory of whose payload none can be made. */
@@ -40,6 +45,7 @@ export function noDifferences(): Differences {
     stale: new Map(),
     damaged: new Map(),
     newer: new Map(),
+    undecided: new Map(),
     orphans: [],
     contentless: [],
     owed: [],

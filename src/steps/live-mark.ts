@@ -1,7 +1,7 @@
 import { liveNodes, liveRelationships, nodeNames } from '../stores/graph/live-pages.js';
 import { keyHash, nodeHashes, relationshipHash } from './graph-hash.js';
 import { GraphMark } from './graph-mark.js';
-import { LiveWatch } from './live-watch.js';
+import { LiveWatch } from '../stores/graph/live-watch.js';
 import type { StepContext } from './step.js';
 
 /** From here on, whatever the service writes to the live graph is noticed. The mark is yet to be filled. */

@@ -9,7 +9,7 @@ import {
 import { ExitCode, Failure } from '../failure.js';
 import { isMap, type GraphNode, type GraphRelationship, type Value } from '../memory/values.js';
 import type { BackupFile } from '../backup/types.js';
-import type { Archive } from '../stores/archive/archive.js';
+import { changedFile, type Archive } from '../stores/archive/archive.js';
 import type { GraphStore } from '../stores/graph/graph-store.js';
 import { liveNodes, liveRelationships } from '../stores/graph/live-pages.js';
 import { nodeHashes, relationshipHash } from './graph-hash.js';
@@ -97,7 +97,14 @@ export class BackupSource implements NodeSource {
     }
   }
 
+  /** Both with what the file says of itself and with what was found when it was verified. */
   private reconcile(): void {
+    const { totals, nodesRead, relationshipsRead } = this;
+    if (
+      nodesRead !== (totals.nodes ?? nodesRead) ||
+      relationshipsRead !== (totals.relationships ?? relationshipsRead)
+    )
+      throw changedFile(this.file.path);
     if (!isMap(this.stats)) return;
     const { node_count: nodes, relationship_count: relationships } = this.stats;
     if (

@@ -2,6 +2,7 @@ import { BackupSource, LiveSource, type NodeSource } from './node-source.js';
 import { takeUpEarlierSwap } from './earlier-swap.js';
 import { beginMark, markNames } from './live-mark.js';
 import type { StepContext } from './step.js';
+import { tellLossOnce } from './vectors/losses.js';
 
 /**
  * Opens the graphs that nodes are taken from, in the order of their authority: the live graph, then the backup. Reading
@@ -24,7 +25,8 @@ export async function openSources(context: StepContext): Promise<NodeSource[]> {
     const counts = backup.counts ?? { nodes: null, relationships: null };
     sources.push(new BackupSource(archive, backup.graph, graphName, counts));
   } else {
-    context.work.losses.push(
+    tellLossOnce(
+      context.work,
       `No graph half of a backup was used: relationships that no payload hints at, nodes that are not memories and graph-only properties (${GRAPH_ONLY}) could not be brought back.`,
     );
   }

@@ -4,7 +4,7 @@ import { addTally, applyDelta, describeTally, emptyTally } from './apply-delta.j
 import type { Change } from './change.js';
 import type { DeltaTally } from './delta-nodes.js';
 import { markLiveGraph } from './live-mark.js';
-import { LiveWatch } from './live-watch.js';
+import { LiveWatch } from '../stores/graph/live-watch.js';
 import type { GraphMark } from './graph-mark.js';
 import type { Step, StepContext } from './step.js';
 import { currentRun, markCommand, runOf } from './current-run.js';

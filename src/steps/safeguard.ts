@@ -1,9 +1,9 @@
-import { createCollection } from '../stores/vectors/collection-admin.js';
-import { createSnapshot } from '../stores/vectors/collection-snapshots.js';
+import { currentRun } from './current-run.js';
 import { needsGraph, needsVectors, noDifferences, pointsToDelete } from './differences.js';
 import { keptAlready } from './kept-already.js';
+import { makeCollection } from './make-collection.js';
 import type { Step, StepContext } from './step.js';
-import { newCollection, placeIn } from './vectors/vector-place.js';
+import { takeAsked, withAsk } from './snapshot-asks.js';
 
 /**
  * Keeps the collection as it is before its first point is changed; where there is none, makes it as it was. Where the
@@ -58,7 +58,8 @@ async function copyLiveGraph(context: StepContext): Promise<string> {
   // Half a copy that this run left when it was killed; anything else there is kept for somebody.
   if (isKept && changes.made('graph-edit')?.phase !== 'intent') throw keptAlready(replacedKey);
   const isThere = (await graph.kindOf(graphName)) === 'graph';
-  const edit = { kind: 'graph-edit', graph: graphName, copy: isThere ? replacedKey : null } as const;
+  const earlier = await currentRun(graph, graphName);
+  const edit = { kind: 'graph-edit', graph: graphName, copy: isThere ? replacedKey : null, earlier } as const;
   await changes.make(edit, async () => {
     if (isThere) {
       if (isKept) await graph.command('remove an unfinished copy of the graph', 'DEL', replacedKey);
@@ -75,26 +76,21 @@ export async function safeguardCollection(context: StepContext): Promise<string>
   const made = changes.made('collection-edit');
   if (made?.phase === 'done') return `the snapshot "${made.change.snapshot ?? ''}" was taken before`;
   const info = await vectors.collection(collection);
-  if (info === null || changes.made('collection-create')?.phase === 'intent')
-    return makeCollection(context, info !== null);
+  const isBegun = changes.made('collection-create')?.phase === 'intent';
+  if (info === null || isBegun || context.work.makesCollectionAnew) return makeCollection(context);
   if (changes.made('collection-create') !== undefined) return 'the collection was made by this run';
-  const edit = await changes.make({ kind: 'collection-edit', collection, snapshot: null }, async () => {
-    const { name } = await createSnapshot(vectors, collection);
-    return { kind: 'collection-edit', collection, snapshot: name };
+  // A run that was killed here before may have left a snapshot that it could not note.
+  const before = made?.change.asked ?? [];
+  const asked = await withAsk(vectors, {
+    kind: 'collection-edit',
+    collection,
+    snapshot: null,
+    asked: before,
   });
-  return `a snapshot of the collection is kept as "${edit.kind === 'collection-edit' ? (edit.snapshot ?? '') : ''}"`;
-}
-
-/** @param isThere a run that was killed between its intent and its last word may have made it */
-async function makeCollection(context: StepContext, isThere: boolean): Promise<string> {
-  const { vectors, collection, changes } = context;
-  const config = await newCollection(context);
-  const create = { kind: 'collection-create', collection } as const;
-  await changes.make(create, async () => {
-    if (!isThere) await createCollection(vectors, collection, config);
-    return create;
+  let name = '';
+  await changes.make(asked, async () => {
+    name = await takeAsked(vectors, asked);
+    return { ...asked, snapshot: name };
   });
-  const place = placeIn(config);
-  const shape = place === null ? '' : ` with ${place.size} dimensions, ${place.distance}`;
-  return `the collection "${collection}" was made${shape}`;
+  return `a snapshot of the collection is kept as "${name}"`;
 }

@@ -1,6 +1,7 @@
 import type { Assessment } from '../assess/types.js';
 import type { IdSet } from '../backup/id-set.js';
 import type { BackupPair } from '../backup/types.js';
+import { IdTable } from '../drift/id-table.js';
 import type { EmbeddingProvider } from '../embedding/provider.js';
 import type { Archive } from '../stores/archive/archive.js';
 import type { GraphStore } from '../stores/graph/graph-store.js';
@@ -10,7 +11,7 @@ import type { ChangeLog, Checkpoints } from './change.js';
 import type { Differences } from './differences.js';
 import type { GraphMark } from './graph-mark.js';
 import type { GraphSink } from './graph-sink.js';
-import type { LiveWatch } from './live-watch.js';
+import type { LiveWatch } from '../stores/graph/live-watch.js';
 import type { NodeSource } from './node-source.js';
 import type { CopyRecord } from './restore/copy-record.js';
 import type { SourceIndex } from './source-index.js';
@@ -97,6 +98,8 @@ export interface RecoveryOptions {
 export interface VerifiedPair extends BackupPair {
   /** Components of its vectors; null where that half is not used. */
   vectorSize: number | null;
+  /** Points in that half, those included that cannot be restored; missing where it is not used. */
+  points?: number;
 }
 
 /** What later steps, the validation and the report need of those before; journalled with each step, so plain data. */
@@ -109,7 +112,8 @@ export interface LastingWork {
   byRelationship: Record<string, number> | null;
   /** ISO-8601 time of the newest memory that the backup does not hold as it is now; null when it holds all. */
   newestUnbacked: string | null;
-  losses: string[];
+  /** In plain words; see vectors/losses.ts, which journals them. */
+  losses: readonly string[];
   /** Points that gave no memory: they are in quarantine. */
   quarantinedPoints: string[];
   /** Vectors that were embedded anew, and the tokens that the provider counted; null where none had to be. */
@@ -146,6 +150,16 @@ export interface RunWork extends LastingWork {
   copy: CopyRecord | null;
   /** Ids of all points of the backup that a restore read, those included that cannot be restored. */
   pointsOfBackup: IdSet | null;
+  /** Ids of points that vectors were made for: one that has no memory afterwards was deleted while it was made. */
+  writtenPoints: IdTable;
+  /** Memories that got no vector and will not get one by asking again: in quarantine. */
+  refusedVectors: Set<string>;
+  /** The collection is empty and the vectors do not fit into it: it is deleted before it is made. */
+  makesCollectionAnew: boolean;
+  /** Whether the provider was held against the vectors that there are. */
+  isSpaceGuarded: boolean;
+  /** Notes all that is lost before it counts. @throws Failure where it cannot be noted */
+  readonly journalLosses: (losses: readonly string[]) => void;
 }
 
 /** What the steps of a run share; each gets its own progress, and a graph connection that is alive. */
@@ -173,7 +187,8 @@ export interface Step {
   run(context: StepContext): Promise<string>;
 }
 
-export function emptyWork(): RunWork {
+/** @param journalLosses see {@link RunWork}; without it a run that is killed within a step forgets what that told */
+export function emptyWork(journalLosses: RunWork['journalLosses'] = () => undefined): RunWork {
   return {
     promoted: false,
     replaced: false,
@@ -199,6 +214,11 @@ export function emptyWork(): RunWork {
     memoryIds: new Map(),
     copy: null,
     pointsOfBackup: null,
+    writtenPoints: new IdTable(),
+    refusedVectors: new Set(),
+    makesCollectionAnew: false,
+    isSpaceGuarded: false,
+    journalLosses,
   };
 }
 

@@ -1,16 +1,17 @@
 import { ExitCode, Failure } from '../failure.js';
 import { renameKeys, type Rename } from '../stores/graph/rename-keys.js';
-import { deleteCollection } from '../stores/vectors/collection-admin.js';
 import {
-  createSnapshot,
-  deleteSnapshot,
-  listSnapshots,
-  restoreSnapshot,
-} from '../stores/vectors/collection-snapshots.js';
+  createCollection,
+  deleteCollection,
+  type CollectionDescription,
+} from '../stores/vectors/collection-admin.js';
+import { deleteSnapshot, listSnapshots, restoreSnapshot } from '../stores/vectors/collection-snapshots.js';
 import type { GraphStore } from '../stores/graph/graph-store.js';
 import type { VectorStore } from '../stores/vectors/vector-store.js';
 import type { Change, ChangePhase } from './change.js';
-import { currentRun, markCommand } from './current-run.js';
+import { currentRun, markCommandOfUndo } from './current-run.js';
+import { dress } from './make-collection.js';
+import { notedSnapshots, ownName, straySnapshots } from './snapshot-asks.js';
 import { freeUndoneKey, undoneGraphs, undoneKey } from './undone-key.js';
 
 /** A change with how far it came. */
@@ -53,21 +54,9 @@ async function hasSnapshot(vectors: VectorStore, collection: string, name: strin
 }
 
 /**
- * Keeps what a rollback is about to replace in the collection, since nobody else keeps it.
- *
- * @returns the change with what was kept of it, for the journal; null where the rollback replaces nothing there
- */
-export async function keepPresent(change: Change, { vectors, check }: ChangedStores): Promise<Change | null> {
-  if (change.kind !== 'collection-edit' || change.snapshot === null) return null;
-  await check();
-  const { name } = await createSnapshot(vectors, change.collection);
-  return { ...change, undone: [...(change.undone ?? []), name] };
-}
-
-/**
- * Puts back what a change replaced. Nothing is deleted but a collection that was not there before: the graph that the run
- * made is kept under another key, the points as they are in a snapshot ({@link keepPresent}). What the run perhaps never
- * made is left alone. Doing it again changes nothing.
+ * Puts back what a change replaced. Nothing is lost: the graph that the run made is kept under another key, the points as
+ * they are in a snapshot (see keep-present.ts), also of a collection that is deleted. What the run perhaps never made is
+ * left alone. Doing it again changes nothing.
  *
  * @returns what was done, a sentence
  * @throws Failure where what was kept is gone
@@ -88,34 +77,65 @@ export async function undoChange(
     }
     case 'graph-edit':
       if (phase === 'intent') return `the graph "${change.graph}" had not been changed`;
-      return swapBack(change.graph, change.copy, run, stores.graph);
+      return swapBack(change.graph, change.copy, run, stores.graph, change.earlier);
     case 'collection-edit': {
       if (change.snapshot === null) return `the collection "${change.collection}" had not been changed`;
       await restoreSnapshot(stores.vectors, change.collection, change.snapshot);
-      const kept = change.undone?.at(-1);
-      const how = kept === undefined ? '' : `; what it was until now is kept as the snapshot "${kept}"`;
-      return `the collection "${change.collection}" is as it was when the snapshot "${change.snapshot}" was taken${how}`;
+      return `the collection "${change.collection}" is as it was when the snapshot "${change.snapshot}" was taken${keptAs(change)}`;
     }
     case 'collection-create':
-      if (phase === 'intent')
+      if (phase === 'intent' && !(await isHalfReplaced(change, stores)))
         return `whether the run made the collection "${change.collection}" is not known: it is left as it is`;
+      if (change.replaced !== undefined)
+        return `${await putEmptyBack(change.replaced, stores)}${keptAs(change)}`;
       await deleteCollection(stores.vectors, change.collection);
-      return `the collection "${change.collection}", which was not there before, is deleted`;
+      return `the collection "${change.collection}", which was not there before, is deleted${keptAs(change)}`;
   }
 }
 
-/** Frees what was kept for undoing a change. @returns what was freed, a sentence; null where nothing was kept */
-export async function freeChange(change: Change, run: string, stores: ChangedStores): Promise<string | null> {
+function keptAs({ undone }: { undone?: string[] }): string {
+  const kept = undone?.at(-1);
+  return kept === undefined ? '' : `; what it was until now is kept as the snapshot "${kept}"`;
+}
+
+/** Whether the run deleted the empty collection and was killed before it made the new one. */
+async function isHalfReplaced(
+  { replaced }: Extract<Change, { kind: 'collection-create' }>,
+  { vectors }: ChangedStores,
+): Promise<boolean> {
+  return replaced !== undefined && (await vectors.collection(replaced.name)) === null;
+}
+
+/** The collection that the run had found empty, as it was. */
+async function putEmptyBack(replaced: CollectionDescription, { vectors }: ChangedStores): Promise<string> {
+  const { name, config } = replaced;
+  await deleteCollection(vectors, name);
+  await createCollection(vectors, name, config);
+  await dress(vectors, replaced);
+  return `the collection "${name}" is the empty one from before`;
+}
+
+/** What letting go came to, in sentences. */
+interface Freed {
+  /** Null where nothing was kept. */
+  freed: string | null;
+  /** What could not be freed yet, and why; null where all was. */
+  left: string | null;
+}
+
+/**
+ * Frees what was kept for undoing a change, and a snapshot that the run could not note any more before it was killed.
+ *
+ * @param others names of snapshots that are known to be of other runs
+ */
+export async function freeChange(
+  change: Change,
+  run: string,
+  stores: ChangedStores,
+  others: ReadonlySet<string>,
+): Promise<Freed> {
   await stores.check();
-  if (change.kind === 'collection-create') return null;
-  if (change.kind === 'collection-edit') {
-    const freed: string[] = [];
-    for (const name of [change.snapshot, ...(change.undone ?? [])])
-      if (name !== null && (await deleteSnapshot(stores.vectors, change.collection, name)))
-        freed.push(`"${name}"`);
-    if (freed.length === 0) return null;
-    return `the snapshot ${freed.join(' and ')} of the collection "${change.collection}"`;
-  }
+  if ('collection' in change) return freeSnapshots(change, stores, others);
   const kept = change.kind === 'graph-swap' ? [change.replaced, change.staging] : [change.copy];
   const freed: string[] = [];
   for (const key of [...kept, ...(await undoneGraphs(stores.graph, change.graph, run))]) {
@@ -123,7 +143,29 @@ export async function freeChange(change: Change, run: string, stores: ChangedSto
     await stores.graph.command('free a graph that was kept', 'DEL', key);
     freed.push(`"${key}"`);
   }
-  return freed.length === 0 ? null : `the graph ${freed.join(' and ')}`;
+  return { freed: freed.length === 0 ? null : `the graph ${freed.join(' and ')}`, left: null };
+}
+
+async function freeSnapshots(
+  change: Extract<Change, { collection: string }>,
+  { vectors }: ChangedStores,
+  others: ReadonlySet<string>,
+): Promise<Freed> {
+  const name = ownName(change);
+  const known = notedSnapshots(change);
+  const quoted = (names: readonly string[]): string => names.map((one) => `"${one}"`).join(' and ');
+  // The server keeps the snapshots of a collection that is gone, and neither lists nor deletes them.
+  if (change.kind === 'collection-create' && known.length > 0 && (await vectors.collection(name)) === null) {
+    const left = `the snapshot ${quoted(known)} stays on the server: it can be deleted only while there is a collection "${name}"`;
+    return { freed: null, left };
+  }
+  const freed: string[] = [];
+  for (const one of [...known, ...(await straySnapshots(vectors, change, others))])
+    if (await deleteSnapshot(vectors, name, one)) freed.push(one);
+  return {
+    freed: freed.length === 0 ? null : `the snapshot ${quoted(freed)} of the collection "${name}"`,
+    left: null,
+  };
 }
 
 /** Frees a graph that a run was building when it was killed. @returns what was freed, null where there is none */
@@ -171,7 +213,7 @@ async function swapBack(
   const renames: Rename[] = [];
   if (hasLive) renames.push([graph, undone]);
   if (kept !== null) renames.push([kept, graph]);
-  const mark = earlier === undefined ? null : await markCommand(store, graph, earlier);
+  const mark = earlier === undefined ? null : await markCommandOfUndo(store, graph, earlier);
   if (renames.length > 0)
     await renameKeys(store, 'put the replaced graph back', renames, mark === null ? [] : [mark]);
   const aside = hasLive ? `; the one that the run made is kept as "${undone}"` : '';

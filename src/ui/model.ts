@@ -1,5 +1,6 @@
 import type { LogEntry } from '../report/log-entries.js';
 import { emptyView, type RunView } from '../report/view-model.js';
+import { mayTake } from '../report/words.js';
 
 /** What only the terminal UI knows: where the person is and what they typed. */
 export interface UiState {
@@ -56,9 +57,11 @@ export function screenOf(view: RunView): ScreenName {
   return view.options.length === 0 ? 'assess' : 'plan';
 }
 
-/** Where the cursor is among the plans: on the one that was moved to, else on the recommended or the first. */
+/** Where the cursor is among the plans: on the one that was moved to, else on the recommended or the first that may be taken. */
 export function cursorIndex({ view, ui }: UiModel): number {
   const wanted = ui.cursor ?? view.chosen?.plan ?? view.recommended;
-  const index = view.options.findIndex((option) => option.name === wanted);
+  const index = view.options.findIndex((option) =>
+    wanted === null ? mayTake(option) : option.name === wanted,
+  );
   return Math.max(0, index);
 }

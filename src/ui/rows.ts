@@ -1,4 +1,5 @@
-import { textWidth, wrapText } from '../report/text.js';
+import { adviceOf } from '../report/advice.js';
+import { oneLine, textWidth, wrapText } from '../report/text.js';
 import type { Tone } from '../report/words.js';
 import { SYMBOLS, type LookName } from './theme.js';
 
@@ -11,8 +12,11 @@ export interface Span {
   look?: LookName;
   /** Drawn as the moving spinner; its text is not shown. */
   spins?: boolean;
+  /** Never cut nor broken, however narrow the terminal: for the scrollback alone. */
+  whole?: boolean;
 }
 
+/** A row is cut at the width of the terminal, but for one in the scrollback that the terminal itself may go on below. */
 export type Row = readonly Span[];
 
 export const BLANK: Row = [{ text: ' ' }];
@@ -41,6 +45,28 @@ export function hanging(lead: Row, text: string, width: number, look: LookName =
   return wrapText(text, width - indent).map((line, index) =>
     index === 0 ? [...lead, span(line, look)] : [span(' '.repeat(indent)), span(line, look)],
   );
+}
+
+/**
+ * Rows of advice, for the scrollback: its words wrap, its commands never, so that each can be copied. A command stands
+ * beside its words where both fit, else on a line of its own, indented where there is room for that.
+ */
+export function adviceRows(lead: Row, text: string, width: number, look: LookName = 'plain'): Row[] {
+  const indent = lead.reduce((sum, item) => sum + textWidth(item.text), 0);
+  return adviceOf(text).flatMap(({ says, command }, index) => {
+    const from: Row = index === 0 ? lead : [span(' '.repeat(indent))];
+    const words = oneLine(says);
+    if (command === null) return hanging(from, words, width, look);
+    if (indent + textWidth(words) + 1 + textWidth(command) <= width)
+      return [[...from, span(`${words} ${command}`, look)]];
+    return [...hanging(from, words, width, look), wholeRow(command, width, look, indent)];
+  });
+}
+
+/** A text that is never broken, for the scrollback: indented where there is room for that. */
+export function wholeRow(text: string, width: number, look: LookName, indent = 3): Row {
+  const room = indent + textWidth(text) <= width ? indent : 0;
+  return [span(' '.repeat(room)), { text: oneLine(text), look, whole: true }];
 }
 
 /** At most `budget` rows; where some are left out, the last one says how many. */

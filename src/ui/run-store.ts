@@ -1,6 +1,6 @@
 import { logEntries, type LogEntry } from '../report/log-entries.js';
 import { printableDeep } from '../report/text.js';
-import { reduceView } from '../report/view-model.js';
+import { reduceView, type RunFacts } from '../report/view-model.js';
 import type { TimedEvent } from '../recovery/events.js';
 import { emptyModel, type UiModel } from './model.js';
 
@@ -49,10 +49,11 @@ export function createRunStore(): RunStore {
 
 function receive(model: UiModel, raw: TimedEvent): UiModel {
   const event = printableDeep(raw);
-  const entries = loggedBy(event);
+  const view = reduceView(model.view, event);
+  const entries = loggedBy(event, view.run);
   return {
     ...model,
-    view: reduceView(model.view, event),
+    view,
     log: entries.length === 0 ? model.log : [...model.log, ...entries],
     ended: model.ended || event.type === 'summary',
   };
@@ -70,8 +71,8 @@ const LOGGED: ReadonlySet<TimedEvent['type']> = new Set([
   'check',
 ] as const);
 
-function loggedBy(event: TimedEvent): LogEntry[] {
+function loggedBy(event: TimedEvent, run: RunFacts | null): LogEntry[] {
   // A check that passed is on the screen and in the report; one that failed may be mended, and then only the log tells.
   if (event.type === 'check' && event.check.status !== 'fail') return [];
-  return LOGGED.has(event.type) ? logEntries(event) : [];
+  return LOGGED.has(event.type) ? logEntries(event, run) : [];
 }

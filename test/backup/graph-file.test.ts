@@ -192,6 +192,25 @@ describe('readBackupFile', () => {
     expect(performance.now() - started).toBeLessThan(10_000);
   });
 
+  it('refuses a record without an end before it fills all memory', async () => {
+    let mebibytes = 0;
+    async function* bomb(): AsyncGenerator<Buffer> {
+      yield await Promise.resolve(Buffer.from('{"nodes": [{"a": 1}, {"content": "'));
+      for (const chunk = Buffer.alloc(1024 * 1024, 'x'); mebibytes < 200; mebibytes++) yield chunk;
+    }
+    const reading = async (): Promise<void> => {
+      const parts = readBackupFile('graph.json.gz', bomb(), LISTS);
+      while ((await parts.next()).done !== true);
+    };
+    await expect(reading()).rejects.toMatchObject({
+      code: 'backup-record-too-large',
+      subject: 'graph.json.gz',
+      exitCode: 4,
+      reason: 'one record is larger than 64 MB, at byte 19 of the uncompressed JSON',
+    });
+    expect(mebibytes).toBeLessThan(70);
+  });
+
   it('gives what a chunk completed before the next one is read', async () => {
     let chunks = 0;
     async function* slowly(): AsyncGenerator<Buffer> {

@@ -256,6 +256,31 @@ describe('anything else', () => {
   });
 });
 
+describe('a file that is opened again, as by a run that goes on', () => {
+  const opened = async (path: string, wanted?: string): Promise<string | undefined> => {
+    const source = await openBackupSource({ file: path, scratch });
+    try {
+      const { graph } = source.pairs[0] ?? {};
+      if (graph == null) throw new Error('it has no graph half');
+      await buffer(await source.archive.open(graph.path, undefined, wanted ?? graph.version));
+      return graph.version;
+    } finally {
+      await source.close();
+    }
+  };
+
+  it.each([
+    ['gzip, which is read where it lies', graphGzip()],
+    ['plain JSON, of which a copy is read', graphText()],
+  ])('%s: is the same as long as nobody changes it', async (_, content) => {
+    const path = file(content);
+    const first = await opened(path);
+    expect(await opened(path, first)).toBe(first);
+    utimesSync(path, new Date(), new Date('2026-01-01'));
+    await expect(opened(path, first)).rejects.toMatchObject({ code: 'backup-changed' });
+  });
+});
+
 describe('VectorsSource', () => {
   const source = (text: string, options?: object): Promise<{ points: FilePoint[]; bad: BadPoint[] }> => {
     const content = gzipSync(text);
@@ -279,6 +304,12 @@ describe('VectorsSource', () => {
       ],
     });
     expect(await source(text, { vectorSize: 1 })).toMatchObject({ points: [{ id: 2 }], bad: [{ id: 1 }] });
+  });
+
+  it('is not content with fewer points than were verified', async () => {
+    const text = '{"points": [{"id": 1, "vector": [1]}, {"id": 2}]}';
+    expect((await source(text, { points: 2 })).points).toHaveLength(1);
+    await expect(source(text, { points: 3 })).rejects.toMatchObject({ code: 'backup-changed' });
   });
 
   it.each<[string, object | undefined, string]>([

@@ -1,21 +1,25 @@
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
+import { benchBackup } from './backup.js';
 import { benchDrift } from './drift.js';
 import { benchRebuildGraph } from './rebuild-graph.js';
 import { benchRepair } from './repair.js';
 import { benchRestore } from './restore.js';
 import { benchReembed } from './reembed.js';
 import type { BenchRow } from './row.js';
+import { benchVerify } from './verify.js';
 
 const BENCHES: Record<
   string,
   (options: { memories: number[]; dim: number; rounds: number }) => Promise<BenchRow[]>
 > = {
+  backup: benchBackup,
   drift: benchDrift,
   'rebuild-graph': benchRebuildGraph,
   reembed: benchReembed,
   repair: benchRepair,
   restore: benchRestore,
+  verify: benchVerify,
 };
 
 const { values, positionals } = parseArgs({

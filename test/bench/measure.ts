@@ -14,15 +14,25 @@ export interface Measured {
   peakRssMb: number;
 }
 
+/** A recovery as a user runs it: start of the process to its exit. See {@link runCommand}. */
+export function runLifeboat(
+  engines: TestEngines,
+  backupDir: string,
+  args: readonly string[] = [],
+  accepted: readonly number[] = [0],
+): Promise<Measured> {
+  return runCommand(engines, backupDir, ['recover', ...args, '--confirm', GRAPH, '--json'], accepted);
+}
+
 /**
  * The whole command as a user runs it: start of the process to its exit.
  *
  * @param accepted exit codes that are no failure here
  */
-export async function runLifeboat(
+export async function runCommand(
   engines: TestEngines,
   backupDir: string,
-  args: readonly string[] = [],
+  args: readonly string[],
   accepted: readonly number[] = [0],
 ): Promise<Measured> {
   const env = {
@@ -33,10 +43,7 @@ export async function runLifeboat(
   };
   const cli = join(import.meta.dirname, '../../dist/cli.js');
   const started = performance.now();
-  const child = spawn(process.execPath, [cli, 'recover', ...args, '--confirm', GRAPH, '--json'], {
-    env,
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const child = spawn(process.execPath, [cli, ...args], { env, stdio: ['ignore', 'pipe', 'inherit'] });
   let out = '';
   child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
   const peak = watchPeakRss(child.pid ?? 0);

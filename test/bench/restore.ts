@@ -98,13 +98,16 @@ async function prepareBulk(file: string, commands: Writes['bulk']): Promise<void
   await writer.flush();
 }
 
-function gunzipped(file: string): AsyncIterable<Buffer> {
+/** A file's JSON as fast as zlib gives it. */
+export function gunzipped(file: string): AsyncIterable<Buffer> {
   return createReadStream(file).pipe(createGunzip({ chunkSize: 256 * 1024 }));
 }
 
-async function inflate(file: string): Promise<void> {
-  const chunks = gunzipped(file)[Symbol.asyncIterator]();
-  while ((await chunks.next()).done !== true);
+/** Inflates a file and looks at nothing in it. @returns bytes of JSON */
+export async function inflate(file: string): Promise<number> {
+  let bytes = 0;
+  for await (const chunk of gunzipped(file)) bytes += chunk.length;
+  return bytes;
 }
 
 /** Inflates both files once, writes the whole graph with the bulk command, then all points. */

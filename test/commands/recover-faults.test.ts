@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
 import type { GraphSnapshot } from '../../src/sandbox/compare.js';
+import { graphFailure } from '../../src/stores/graph/connection.js';
 import { GRAPH, Lab, payloadOf, type CommandRun, type RunOptions } from '../support/lab.js';
 import { startProxy, type Proxy } from '../support/proxy.js';
 
@@ -151,6 +152,10 @@ describe('a store that cannot be used', () => {
     try {
       await lab.redis('CONFIG', 'SET', 'maxmemory', String(used + 50_000));
       expectFailed(await recover(), 1, 'out-of-memory', /maxmemory/);
+      expectFailed(await recover(['--dry-run']), 1, 'out-of-memory', /maxmemory/);
+      // No second graph is made by a plan that leaves the graph alone.
+      const vectorsOnly = await recover(['restore-backup', '--only', 'vectors', '--dry-run']);
+      expect([vectorsOnly.summary.failure, vectorsOnly.summary.outcome]).toEqual([undefined, 'dry-run']);
       // As for a user who may not ask: the server alone knows, and refuses to write.
       await lab.redis('ACL', 'SETUSER', 'blind', 'on', '>blind-pw', '~*', '+@all', '-info', '-config');
       await lab.redis('CONFIG', 'SET', 'maxmemory', '1000000');
@@ -161,6 +166,31 @@ describe('a store that cannot be used', () => {
       await lab.redis('ACL', 'DELUSER', 'blind');
     }
     await expectUntouched();
+  });
+});
+
+describe('limits of the graph server', () => {
+  it('a result cap below what is read at once: named, where a read comes out short', async () => {
+    await lab.reset();
+    await lab.redis('GRAPH.CONFIG', 'SET', 'RESULTSET_SIZE', 50);
+    try {
+      const run = await lab.run(['repair', '--json', '--confirm', GRAPH]);
+      expectFailed(run, 1, 'source-incomplete', /cuts every result at 50 rows.*RESULTSET_SIZE -1/);
+      const finding = run.events.find(
+        (event) => event.type === 'finding' && event.finding.code === 'result-cap',
+      );
+      expect(finding).toMatchObject({ finding: { severity: 'warning' } });
+    } finally {
+      await lab.redis('GRAPH.CONFIG', 'SET', 'RESULTSET_SIZE', -1);
+    }
+  });
+
+  it('a query that it ended is no server that cannot be reached', () => {
+    const failure = graphFailure('ask', lab.engines.graph, new Error('Query timed out'));
+    expect(failure).toMatchObject({ code: 'query-timeout', exitCode: 1 });
+    expect(failure.hint).toMatch(/TIMEOUT_MAX/);
+    const silent = graphFailure('ask', lab.engines.graph, new Error('Command timed out'));
+    expect(silent).toMatchObject({ code: 'timeout', exitCode: 10 });
   });
 });
 

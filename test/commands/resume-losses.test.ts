@@ -14,14 +14,17 @@ afterEach(async () => {
   await lab.stop();
 });
 
-/** As a run leaves its journal that is killed right after a step: its last word and all that came later are missing. */
-function forgetAfter(run: string, step: string): void {
+/** As a run leaves its journal that is killed right after an entry: its last word and all that came later are missing. */
+function forgetAfterEntry(run: string, text: string): void {
   const path = join(String(lab.env['LIFEBOAT_STATE']), 'runs', run, 'journal.ndjson');
   const lines = readFileSync(path, 'utf8').split('\n');
-  const last = lines.findIndex((line) => line.includes(`"step":"${step}","phase":"done"`));
+  const last = lines.findIndex((line) => line.includes(text));
   expect(last).toBeGreaterThan(0);
   writeFileSync(path, `${lines.slice(0, last + 1).join('\n')}\n`);
 }
+
+const forgetAfter = (run: string, step: string): void =>
+  forgetAfterEntry(run, `"step":"${step}","phase":"done"`);
 
 const resume = (run: string): Promise<CommandRun> =>
   lab.run(['runs', 'resume', run, '--confirm', GRAPH, '--json']);
@@ -46,6 +49,18 @@ describe('a run that is killed and goes on', () => {
     expect(resumed.exitCode).toBe(3);
     expect(resumed.summary).toMatchObject({ losses, salvaged });
     expect(resumed.records('salvage')).toHaveLength(salvaged);
+  });
+
+  it('still tells a loss of a step that did not come to its end', async () => {
+    await lab.upsert([{ id: '0a000000-0000-4000-8000-000000000001', payload: payloadOf('orphan') }]);
+    const straight = await lab.run(['repair', '--always', '--backup', 'none', '--json']);
+    const { losses, run } = straight.summary;
+    expect(losses).toEqual([expect.stringContaining('no backup to take relationships from')]);
+    // The memory is back and owed nothing more: nobody meets the loss a second time.
+    forgetAfterEntry(run, '"entry":"losses"');
+    const resumed = await resume(run);
+    expect(resumed.exitCode).toBe(3);
+    expect(resumed.summary).toMatchObject({ outcome: 'recovered-with-losses', losses });
   });
 
   it('keeps what it put aside, and does not put the same aside twice', async () => {

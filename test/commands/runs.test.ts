@@ -70,9 +70,12 @@ describe('runs rollback', () => {
     const { summary } = await lab.recover();
     await rollback(summary.run, '--confirm', GRAPH);
     expect(await lab.leftovers()).toEqual([`{${GRAPH}}:undone:${summary.run}`]);
+    const show = (): Promise<CommandRun> => lab.run(['runs', 'show', summary.run]);
+    expect((await show()).stdout).toContain(`lifeboat runs forget ${summary.run} --confirm ${GRAPH}`);
     const forgotten = await forget(summary.run, '--confirm', GRAPH);
     expect(forgotten.exitCode).toBe(0);
     expect(await lab.leftovers()).toEqual([]);
+    expect((await show()).stdout).not.toContain('Next');
   });
 
   it('whose kept graph somebody deleted fails, and changes nothing', async () => {
@@ -110,8 +113,9 @@ describe('runs resume', () => {
   it('goes on after a failure, under the same name, to the same end', async () => {
     const before = await lab.snapshot();
     await damage('both-lost');
-    // A collection of another size stands in the way.
+    // A collection of another size stands in the way, and it is not empty.
     await lab.qdrant('PUT', `/collections/${GRAPH}`, { vectors: { size: 4, distance: 'Cosine' } });
+    await lab.upsert([{ id: 1, payload: {} }], 4);
     const failed = await lab.recover(['restore-backup']);
     expect(failed.summary).toMatchObject({ outcome: 'failed', resumable: true });
     await lab.qdrant('DELETE', `/collections/${GRAPH}`);
@@ -294,7 +298,7 @@ describe('a rollback loses nothing that came later', () => {
     await upsertNew();
     const refused = await rollback(run, '--confirm', GRAPH);
     expect(refused.failure).toMatchObject({ code: 'newer-points', exitCode: 2 });
-    expect(refused.failure?.message).toMatch(/: 1 would be lost/);
+    expect(refused.failure?.message).toContain('1 points that came after the run');
     expect((await rollback(run, '--confirm', GRAPH, '--discard-newer')).exitCode).toBe(0);
     await expectAsDamaged();
   });
@@ -363,5 +367,19 @@ describe('runs list and show', () => {
       canRollBack: true,
       resumable: false,
     });
+  });
+
+  it('offer no resume of a repair that refused: nothing was begun', async () => {
+    await damage('drift-60');
+    const { summary } = await lab.run(['repair', '--json']);
+    expect(summary).toMatchObject({ resumable: false, failure: { code: 'drift-too-large' } });
+    for (const args of [['list'], ['show', summary.run]])
+      expect((await lab.run(['runs', ...args])).stdout).not.toMatch(
+        new RegExp(`${summary.run}.*(resumed|resume)`),
+      );
+    const record = JSON.parse((await lab.run(['runs', 'show', summary.run, '--json'])).stdout) as object;
+    expect(record).toMatchObject({ status: 'failed', resumable: false });
+    const refused = await resume(summary.run);
+    expect(refused.failure?.message).toContain('it refused and changed nothing');
   });
 });

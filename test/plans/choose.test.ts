@@ -64,10 +64,12 @@ describe('rankPlans', () => {
   );
 
   it.each(MATRIX)('says why in a sentence: graph $graph, vectors $vectors, backup $backup', (situation) => {
-    for (const { applies, reason, estimateSeconds } of rank(situation).options) {
+    for (const { name, applies, onRequest, reason, estimateSeconds } of rank(situation).options) {
       expect(reason).toMatch(/^[a-z][a-z ,:;-]+[a-z]$/);
       expect(reason).not.toMatch(/undefined|null|needs the (graph|vectors|backups) ;/);
-      expect(estimateSeconds === null).toBe(!applies);
+      // Nobody knows how long a person takes.
+      const canBeTold = (applies || onRequest === true) && name !== 'restore-volume';
+      expect(estimateSeconds === null, name).toBe(!canBeTold);
     }
   });
 
@@ -174,6 +176,14 @@ describe('rankPlans', () => {
     [0, 1, 'sync-drift'],
   ])('with %s %% of drift and %s placeholders in two intact stores recommends %s', (percent, made, name) => {
     expect(rankPlans(plans, drifted(percent, made), RATES, new Map()).recommended).toBe(name);
+  });
+
+  it('says that stores differ, or were not compared, and not that nothing is needed', () => {
+    const reasonOf = (assessment: Assessment, name: string): string | undefined =>
+      rankPlans(plans, assessment, RATES, new Map()).options.find((one) => one.name === name)?.reason;
+    expect(reasonOf(drifted(3), 'healthy')).toBe('the stores differ');
+    expect(reasonOf(drifted(0), 'sync-drift')).toBe('not needed: the stores do not differ');
+    expect(reasonOf(assessmentOf({ graph: 'intact' }), 'sync-drift')).toBe('the stores were not compared');
   });
 
   it('never recommends what a person must ask for, and offers it', () => {

@@ -38,6 +38,15 @@ describe('estimateSeconds', () => {
     );
   });
 
+  it('takes the rate of nodes for a collection that there is nothing to measure on', () => {
+    const lost = assessmentOf({ graph: 'intact', vectors: 'lost', points: 1000, backup: false });
+    expect(estimateSeconds(['write-graph'], lost, { ...RATES, points: null })).toBe(1 + 3);
+  });
+
+  it('tells no time for what a person does', () => {
+    expect(estimateSeconds(['person', 'read-points'], assessmentOf(), RATES)).toBeNull();
+  });
+
   it('takes the larger of graph and collection for reading the graph', () => {
     expect(estimateSeconds(['read-graph'], assessmentOf({ points: 10, nodes: 5000 }), RATES)).toBe(11);
   });

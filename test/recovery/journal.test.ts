@@ -77,7 +77,13 @@ describe('a journal', () => {
   });
 
   it('that cannot be written stops the run, saying how to go on', () => {
-    expect(() => Journal.open(join(folder, 'not', 'there'))).toThrow(/write the journal/);
+    const path = join(folder, '20261101-100000-abcdef', 'journal.ndjson');
+    expect(() => Journal.open(path)).toThrow(/write the journal/);
+    expect(() => Journal.open(path)).toThrow(
+      expect.objectContaining({
+        hint: expect.stringMatching(/runs resume 20261101-100000-abcdef$/) as string,
+      }) as Error,
+    );
   });
 
   it('on a full disk fails before the entry counts', () => {

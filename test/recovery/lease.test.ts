@@ -8,10 +8,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 import { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { Failure } from '../../src/failure.js';
-import { isGone, thisProcess } from '../../src/recovery/holder.js';
+import { isGone, isStopped, thisProcess } from '../../src/recovery/holder.js';
 import { acquireLease, type Lease, type LeaseOptions } from '../../src/recovery/lease.js';
 import { fileLease } from '../../src/stores/lease/file-lease.js';
 import type { LeaseClaim, LeaseStore } from '../../src/stores/lease/lease-store.js';
@@ -221,6 +221,35 @@ describe('heartbeat', () => {
     await proxy.stop();
   });
 
+  it('says why, where the place answers and cannot keep it', async () => {
+    const policy = await redis.config('GET', 'maxmemory-policy');
+    const lease = await acquire('run-1', { stores: [onServer('full')], ttlMs: 800, heartbeatMs: 100 });
+    await redis.config('SET', 'maxmemory-policy', 'noeviction');
+    await redis.config('SET', 'maxmemory', '1mb');
+    try {
+      const { reason, hint } = await failure(lease.check());
+      expect(reason).toMatch(/ran out after 0\.8 s: the server has no memory left: .*OOM/);
+      expect(hint).toMatch(/^Raise maxmemory/);
+      expect(hint).not.toContain('Nothing more is changed');
+    } finally {
+      await redis.config('SET', 'maxmemory', '0');
+      await redis.config('SET', 'maxmemory-policy', policy[1] ?? 'noeviction');
+    }
+  });
+
+  it('is asked for anew before a request, unless that was a moment ago', async () => {
+    const lease = await acquire('run-1', { stores: [onServer('held')], ttlMs: 5_000 });
+    const { confirmedAt } = lease;
+    await lease.hold();
+    expect(lease.confirmedAt).toBe(confirmedAt);
+    const thief = await acquire('run-2', { stores: [onServer('held')], takeOver: true });
+    // As a process sees it that slept: by its clock the lease lasts, and no timer of it has run.
+    const until = performance.now() + 600;
+    while (performance.now() < until) continue;
+    expect(await failure(lease.hold())).toMatchObject({ code: 'lease-lost', exitCode: 11 });
+    await thief.hold();
+  });
+
   it('counts a record that is gone as lost: what the server forgot, it may have forgotten of others too', async () => {
     const lease = await acquire('run-1', { stores: [onServer('forgotten')] });
     await redis.del(leaseKey('forgotten'));
@@ -275,11 +304,30 @@ describe('taking over', () => {
     expect(await failure(acquire('run-2'))).toMatchObject({ code: 'lease-held' });
     await sleep(1_700);
     const lease = await acquire('run-2');
-    expect(notices).toEqual([expect.stringMatching(/: there was no sign of life for \d s\.$/)]);
+    const { pid } = child.process;
+    expect(notices).toEqual([
+      expect.stringMatching(/: there was no sign of life for \d s\.$/),
+      expect.stringContaining(`Process ${pid} is stopped, not dead: end it (kill -9 ${pid})`),
+    ]);
     child.ask();
     child.process.kill('SIGCONT');
     expect(await child.next('check')).toEqual({ check: 'lease-lost', lost: true });
     await lease.check();
+  });
+
+  it('does not happen on demand while the process is merely stopped', async () => {
+    const child = startChild('run-1', 30_000);
+    await child.next('token');
+    child.process.kill('SIGSTOP');
+    const { pid } = child.process;
+    const error = await failure(acquire('run-2', { takeOver: true }));
+    expect(error).toMatchObject({ code: 'lease-held', exitCode: 11 });
+    expect(error.reason).toContain('it is stopped, not dead');
+    expect(error.hint).toContain(`kill -9 ${pid}`);
+    child.process.kill('SIGCONT');
+    await vi.waitFor(() => expect(isStopped({ ...thisProcess(), pid: pid ?? 0 })).toBe(false));
+    await acquire('run-2', { takeOver: true });
+    expect(notices).toEqual([expect.stringContaining('as you asked')]);
   });
 
   it('waits for the end of a lease whose process cannot be looked at', async () => {

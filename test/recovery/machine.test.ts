@@ -4,14 +4,14 @@ import { createActor, fromPromise, waitFor } from 'xstate';
 import { Interrupted } from '../../src/failure.js';
 import type { PlanOption } from '../../src/plans/types.js';
 import type { CheckResult } from '../../src/recovery/events.js';
-import {
-  recoveryMachine,
-  type RunContext,
-  type RunMachineEvent,
-  type ResumePoint,
-  type RunInput,
-  type RunRequest,
-} from '../../src/recovery/machine.js';
+import { recoveryMachine } from '../../src/recovery/machine.js';
+import type {
+  ResumePoint,
+  RunContext,
+  RunInput,
+  RunMachineEvent,
+  RunRequest,
+} from '../../src/recovery/run-context.js';
 import { assessmentOf } from '../plans/assessments.js';
 
 type ActorName = 'lease' | 'assess' | 'plan' | 'safeguard' | 'execute' | 'validate' | 'report';

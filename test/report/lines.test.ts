@@ -94,6 +94,71 @@ describe('the plain view', () => {
     );
   });
 
+  it('tells of a repair its one plan, without reasons of ranking that contradict it', () => {
+    const events = opening(NINE_PLANS, 'healthy').map((event) =>
+      event.type === 'run.started' ? { ...event, command: 'repair' } : event,
+    );
+    const asked = events.map((event) =>
+      event.type === 'plans'
+        ? {
+            ...event,
+            options: event.options.map((option) =>
+              option.name === 'sync-drift' ? { ...option, applies: false, onRequest: true as const } : option,
+            ),
+          }
+        : event,
+    );
+    const text = printed([
+      ...asked,
+      at(8, { type: 'plan.chosen', plan: 'sync-drift', by: 'operator' }),
+      at(9, summary({ command: 'repair', plan: 'sync-drift', outcome: 'dry-run' })),
+    ]).join('\n');
+    expect(text.match(/plan [a-z-]+:/g)).toEqual(['plan sync-drift:']);
+    expect(text).not.toMatch(/rebuild-graph|on request|does not apply|chosen by|PLANS/);
+  });
+
+  it('says once why no plan fits', () => {
+    const failure = { code: 'no-plan-applies', message: 'None fits.', hint: 'Look elsewhere.' };
+    const text = printed([
+      ...opening(),
+      at(9, summary({ outcome: 'failed', exitCode: 4, plan: null, failure })),
+    ]).join('\n');
+    expect(text.match(/There is no graph to compare the vectors with/g)).toHaveLength(1);
+  });
+
+  it('sends only an assessment to compare the stores: every other command does it next', () => {
+    const finding = {
+      severity: 'info',
+      code: 'counts-differ',
+      message: 'The counts differ.',
+      action: 'Compare the stores with: lifeboat validate',
+    } as const;
+    const said = (command: string): string =>
+      printed([
+        ...opening().flatMap((event) => (event.type === 'run.started' ? [{ ...event, command }] : [])),
+        at(1, { type: 'finding', finding }),
+      ]).join('\n');
+    expect(said('assess')).toContain('The counts differ. -> Compare the stores with: lifeboat validate');
+    for (const command of ['repair', 'validate', 'recover']) expect(said(command)).not.toContain('->');
+  });
+
+  it('gives each remedy of a check a line', () => {
+    const [check] = checks([2]).filter(({ status }) => status === 'fail');
+    const fix = 'bring it back: lifeboat validate --fix\nwithout a backup: lifeboat recover rebuild-graph';
+    const failed = checks([2]).map((one) => (one.step === check?.step ? { ...one, fix } : one));
+    const end = summary({ outcome: 'validation-failed', exitCode: 3, validation: failed });
+    const lines = printed([
+      ...opening(),
+      ...failed.map((one) => at(9, { type: 'check', check: one })),
+      at(10, end),
+    ]);
+    const fixes = lines.filter((line) => /^ +fix /.test(line)).map((line) => line.replace(/^ +fix +/, ''));
+    expect(fixes).toEqual(fix.split('\n'));
+    expect(lines.filter((line) => (line.match(/lifeboat /g) ?? []).length > 1)).toEqual([
+      expect.stringContaining(fix.replace('\n', ' -> ')),
+    ]);
+  });
+
   it('names the first records and then points to the file', () => {
     const records = Array.from({ length: 500 }, (_, index) =>
       at(9, { type: 'quarantine', kind: 'memory', id: `m${index}`, reason: 'no content' }),
@@ -185,10 +250,17 @@ describe('the plain view', () => {
 
   it('says of a dry run what it would do, and how to do it', () => {
     const read = { step: 'read-vectors', title: 'Read every point from the collection' };
+    const steps = OPTIONS[0]?.steps ?? [];
+    const skipped = steps
+      .slice(2)
+      .map(({ id: step, title }) =>
+        at(1, { type: 'step.finished', step, title, outcome: 'skipped', seconds: 0, detail: 'dry run' }),
+      );
     const text = report(
       printed([
         ...opening(),
         at(1, { type: 'step.finished', ...read, outcome: 'done', seconds: 1, detail: '10,000 points' }),
+        ...skipped,
         at(2, summary({ outcome: 'dry-run', validation: [], files: {}, losses: ['2 relationships'] })),
       ]),
     );
@@ -199,6 +271,6 @@ describe('the plain view', () => {
     expect(text).toContain('WOULD NOT COME BACK\n  2 relationships');
     expect(text).toContain('fresh-start');
     expect(text).toContain('WOULD DO\n  1  Check that the graph server has room for a second copy');
-    expect(text).toContain('as they were: lifeboat recover rebuild-graph');
+    expect(text).toContain('as they were: lifeboat recover rebuild-graph --confirm memories');
   });
 });

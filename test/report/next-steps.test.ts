@@ -1,14 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import type { Assessment } from '../../src/assess/types.js';
 import type { CheckResult, RunEvent, Summary } from '../../src/recovery/events.js';
+import type { Medium } from '../../src/report/advice.js';
 import { nextSteps } from '../../src/report/next-steps.js';
 import { emptyView, reduceView } from '../../src/report/view-model.js';
 import { ASSESSMENT, at, checks, confirmed, EQUAL, opening, OPTIONS, summary } from './fixtures.js';
 
 /** What is next after a run that ended so, and what it said before that. */
-function after(end: Partial<Summary>, said: RunEvent[] = []): string[] {
+function after(end: Partial<Summary>, said: RunEvent[] = [], medium: Medium = 'terminal'): string[] {
   const events = [...opening(), ...said.map((event) => at(9, event)), at(14, summary(end))];
-  return nextSteps(events.reduce(reduceView, emptyView()));
+  return nextSteps(events.reduce(reduceView, emptyView()), medium);
 }
 
 const withGraph = (graph: Partial<Assessment['graph']>): RunEvent => ({
@@ -120,11 +121,81 @@ describe('the next steps', () => {
       option.name === 'fresh-start' ? { ...option, onRequest: true as const } : option,
     );
     expect(after(assessed, [{ type: 'plans', options: asked, recommended: null }])).toEqual([
-      expect.stringContaining('lifeboat recover NAME --dry-run (fresh-start)'),
+      'No plan fits by itself.',
+      'To see what fresh-start would do: lifeboat recover fresh-start --dry-run',
     ]);
     const healthy = OPTIONS.map((option) => ({ ...option, applies: option.name === 'healthy' }));
     expect(after(assessed, [{ type: 'plans', options: healthy, recommended: 'healthy' }])).toEqual([
       'To compare the stores memory by memory: lifeboat validate',
+    ]);
+  });
+
+  it('bring the confirmation along where nobody can be asked, and only where the plan wants one', () => {
+    const assessed = { command: 'assess', outcome: 'assessed', plan: null } as const;
+    const run = 'lifeboat recover rebuild-graph';
+    expect(after(assessed, [], 'plain')).toEqual([`To run it: ${run} --confirm memories`]);
+    expect(after({ outcome: 'dry-run' }, [], 'plain')).toEqual([
+      expect.stringMatching(new RegExp(`: ${run} --confirm memories$`)),
+    ]);
+    expect(after(assessed)).toEqual([`To run it: ${run}`]);
+    const mild = OPTIONS.map((option) => ({ ...option, destructive: false }));
+    const plans: RunEvent = { type: 'plans', options: mild, recommended: 'rebuild-graph' };
+    expect(after(assessed, [plans], 'plain')).toEqual([`To run it: ${run}`]);
+  });
+
+  it('after a comparison do not ask for another one', () => {
+    const healthy = OPTIONS.map((option) => ({ ...option, applies: option.name === 'healthy' }));
+    const drift = { percent: 0 } as Assessment['drift'];
+    const steps = after({ command: 'assess', outcome: 'assessed', plan: null }, [
+      { type: 'assessment', assessment: { ...ASSESSMENT, drift } },
+      { type: 'plans', options: healthy, recommended: 'healthy' },
+    ]);
+    expect(steps).toEqual([
+      'The stores were compared and agree.',
+      'To check relationships and search as well: lifeboat validate',
+    ]);
+  });
+
+  it('after an assessment name first the run that waits', () => {
+    const action = 'To continue the run that waits: lifeboat runs resume r';
+    const finding = { severity: 'warning', code: 'run-waits', message: 'It waits.', action } as const;
+    const steps = after({ command: 'assess', outcome: 'assessed', plan: null }, [
+      { type: 'finding', finding },
+    ]);
+    expect(steps).toEqual([action, 'To run it: lifeboat recover rebuild-graph']);
+  });
+
+  it('ask an empty service for no memory', () => {
+    const steps = [{ id: 'create-stores', title: 'Make empty stores' }];
+    const options = OPTIONS.map((option) => ({ ...option, steps }));
+    const plans: RunEvent = { type: 'plans', options, recommended: 'fresh-start' };
+    expect(after({ outcome: 'recovered-with-losses', plan: 'fresh-start' }, [plans])).toEqual([
+      'Start the service again: it begins with empty stores.',
+    ]);
+  });
+
+  it.each(['nothing-to-do', 'dry-run'] as const)('after %s say what its last step said', (outcome) => {
+    const end: RunEvent = {
+      type: 'step.finished',
+      step: 's',
+      title: 'S',
+      outcome: 'done',
+      seconds: 0,
+      detail: '3 % differ: nothing to worry about. To repair it all the same: lifeboat repair --always',
+    };
+    expect(after({ command: 'repair', outcome, plan: 'rebuild-graph' }, [STEP, end])).toEqual([
+      'To repair it all the same: lifeboat repair --always',
+    ]);
+  });
+
+  it('give each command of a hint a step of its own', () => {
+    const hint =
+      'It stands. To go on: lifeboat runs resume r To undo it: lifeboat runs rollback r --confirm memories';
+    const failure = { code: 'c', message: 'm', hint };
+    expect(after({ outcome: 'failed', failure })).toEqual([
+      'It stands.',
+      'To go on: lifeboat runs resume r',
+      'To undo it: lifeboat runs rollback r --confirm memories',
     ]);
   });
 

@@ -26,6 +26,25 @@ alerts:
     expect(lines.get('retention.keepDaily')).toBe(5);
   });
 
+  it('reads every rule and limit of retention', () => {
+    const { config } = parseConfig(`retention:
+  keepWithin: 2d
+  keepHourly: 6
+  keepYearly: 3
+  maxCount: 40
+  maxAge: 90d
+  minimum: 2
+`);
+    expect(config.retention).toEqual({
+      keepWithin: 172_800,
+      keepHourly: 6,
+      keepYearly: 3,
+      maxCount: 40,
+      maxAge: 7_776_000,
+      minimum: 2,
+    });
+  });
+
   it.each(['', '# only a comment\n', '---\n', 'objectives: {}\n'])('takes %j for no settings', (text) => {
     const { config } = parseConfig(text);
     expect(JSON.stringify(config)).toMatch(/^\{(?:"objectives":\{\})?\}$/);
@@ -59,6 +78,9 @@ alerts:
       'retention:\n  keepLast: 0\n',
       'lifeboat.config.yaml:2:13: "retention.keepLast" should be a whole number above 0',
     ],
+    ['retention:\n  minimum: 0\n', '"retention.minimum" should be a whole number above 0'],
+    ['retention:\n  maxCount: 0\n', '"retention.maxCount" should be a whole number above 0'],
+    ['retention:\n  maxAge: 90\n', '"retention.maxAge" should be a duration such as 90s, 15m'],
     [
       'retention:\n  keepDaily: 1.5\n',
       'lifeboat.config.yaml:2:14: "retention.keepDaily" should be a whole number, 0 or above',

@@ -54,7 +54,18 @@ describe('loadSettings', () => {
     expect(settings.excludedTypes).toEqual(['MetaPattern']);
     expect(settings.backups).toEqual({ dir: join(root, 'backups'), s3: null });
     expect(settings.folders.state).toBe(join(root, 'home/.local/state/lifeboat'));
-    expect(settings.retention.keepLast).toBe(7);
+    expect(settings.retention).toEqual({
+      keepLast: 7,
+      keepWithinSeconds: null,
+      hourly: 24,
+      daily: 30,
+      weekly: 12,
+      monthly: 12,
+      yearly: 0,
+      maxCount: null,
+      maxAgeSeconds: null,
+      minimum: 3,
+    });
     expect(settings.objectives).toEqual({ rtoSeconds: null, rpoSeconds: null });
     expect(settings.embedding.provider).toBe('auto');
   });

@@ -72,6 +72,43 @@ it('leaves a newer payload alone where the graph is only read', async () => {
   ]);
 });
 
+/** A node as it is after it lost its time of change, and a payload of another text. */
+async function addTimeless(id: string, updatedAt: string | null, payloadUpdatedAt: string): Promise<void> {
+  const time = updatedAt === null ? '' : `, updated_at: '${updatedAt}'`;
+  await lab.query(
+    `CREATE (:Memory {id: '${id}', content: 'as the graph has it', type: 'Decision', timestamp: '${OLD.timestamp}', tags: ['lab'], importance: 0.7, confidence: 0.9, metadata: '{}'${time}})`,
+  );
+  const times = { ...OLD, updated_at: payloadUpdatedAt };
+  await lab.upsert([{ id, payload: payloadOf('as the payload has it', times) }]);
+}
+
+const LATER = '2026-11-05T10:00:00+00:00';
+
+it.each([null, 'yesterday', ''])(
+  'a node whose time of change is %j: the later payload decides',
+  async (time) => {
+    const id = 'acacacac-0000-4000-8000-000000000001';
+    await addTimeless(id, time, LATER);
+    const run = await lab.run(['repair', '--always', '--json', '--confirm', GRAPH]);
+    expect(run.exitCode).toBe(0);
+    expect(await lab.node(id)).toMatchObject({ content: 'as the payload has it', updated_at: LATER });
+    expect(await lab.points()).toContain('as the payload has it');
+  },
+);
+
+it('leaves both stores as they are, and says so, where no time tells which is the newer', async () => {
+  const id = 'acacacac-0000-4000-8000-000000000002';
+  await addTimeless(id, null, OLD.updated_at);
+  const run = await lab.run(['repair', '--always', '--json', '--confirm', GRAPH]);
+  expect(run.exitCode).toBe(3);
+  const node = await lab.node(id);
+  expect([node['content'], node['updated_at']]).toEqual(['as the graph has it', undefined]);
+  expect(await lab.points()).toContain('as the payload has it');
+  expect(run.records('quarantine')).toEqual([
+    expect.objectContaining({ id, reason: expect.stringContaining('no usable updated_at') as string }),
+  ]);
+});
+
 it('joins an integer id of a memory with an integer point', async () => {
   await lab.query(
     `CREATE (:Memory {id: 42, content: 'of a whole number', type: 'Decision', timestamp: '${OLD.timestamp}', updated_at: '${OLD.updated_at}', tags: ['lab'], importance: 0.7, confidence: 0.9, metadata: '{}'})`,

@@ -288,6 +288,13 @@ describe('chosen although the stores are there', () => {
     await lab.query(
       `MATCH (a:Memory {id: '${id(0)}'}), (b:Memory {id: '${id(1)}'}) CREATE (a)-[:LATER]->(b), (a)-[:LATER]->(b)`,
     );
+    // Of relationships too: what was changed is told, what was only lost comes back.
+    const single =
+      'MATCH (a:Memory)-[r]->(b:Memory) WITH a, b, type(r) AS type, collect(r) AS all WHERE size(all) = 1 WITH a, b, all[0] AS r WHERE r.strength IS NOT NULL AND r.updated_at IS NOT NULL WITH a, b, r ORDER BY id(r)';
+    const [[source, target] = []] = await lab.query(
+      `${single} LIMIT 1 SET r.strength = 0.123 RETURN a.id, b.id`,
+    );
+    await lab.query(`${single} SKIP 1 LIMIT 1 REMOVE r.updated_at RETURN 1`);
     const foretold = await lab.recover(['restore-backup', '--dry-run']);
     expect(foretold.summary.losses.join('\n')).toContain('2 relationships are not in the backup');
     const run = await lab.recover(['restore-backup']);
@@ -296,6 +303,11 @@ describe('chosen although the stores are there', () => {
       expect.stringMatching(new RegExp(`^1 memories were changed after the backup.*before:.*${id(2)}`)),
       expect.stringMatching(/^1 nodes besides memories are not in the backup.*entity:people:new/),
       expect.stringMatching(new RegExp(`^2 relationships are not in the backup.*${id(0)} -LATER-> ${id(1)}`)),
+      expect.stringMatching(
+        new RegExp(
+          `^1 relationships differ from the backup in their.*before:.*${String(source)} -\\w+-> ${String(target)}`,
+        ),
+      ),
     ]);
     expect(run.summary.rpo?.measuredSeconds).toBeGreaterThan(0);
   });
@@ -425,6 +437,8 @@ describe('one store alone', () => {
     await lab.damage('graph-lost');
     await lab.qdrant('DELETE', `/collections/${GRAPH}`);
     await lab.qdrant('PUT', `/collections/${GRAPH}`, { vectors });
+    // An empty one of another size would make room for one as the backup had it.
+    if ('size' in vectors) await lab.upsert([{ id: 1, payload: {} }], 9);
     const run = await lab.recover(['restore-backup']);
     expect(run.exitCode).toBe(2);
     expect(run.summary.failure?.message).toContain(reason);

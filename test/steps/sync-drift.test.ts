@@ -278,7 +278,10 @@ describe('a service at work', () => {
     const { proxy, env } = await graphThroughProxy();
     // The stores were compared; the graph is about to be copied. The first was the question whether that is allowed.
     const beforeCopy = async (): Promise<void> => {
-      await lab.query(`CREATE (:Memory {id: '${id(0)}', content: 'made by the service'})`);
+      const now = new Date().toISOString();
+      await lab.query(
+        `CREATE (:Memory {id: '${id(0)}', content: 'made by the service', timestamp: '${now}'})`,
+      );
       await lab.removePoints([id(1)]);
     };
     proxy.when(/GRAPH\.COPY/, beforeCopy, 1);

@@ -5,7 +5,7 @@ import { emptyWork, type StepContext } from '../../src/steps/step.js';
 import { CopyRecord, recordingSink } from '../../src/steps/restore/copy-record.js';
 import { validateCopy } from '../../src/steps/restore/validate-copy.js';
 import { GraphStore } from '../../src/stores/graph/graph-store.js';
-import { BulkWriter } from '../../src/stores/graph/graph-writer.js';
+import { BulkWriter, Unwritable } from '../../src/stores/graph/graph-writer.js';
 import { startEngines, type TestEngines } from '../support/engines.js';
 
 const STAGING = '{memories}:lifeboat:test';
@@ -88,6 +88,15 @@ describe('a staged copy', () => {
     await expect(validate()).resolves.toBe(
       '5 nodes and 5 relationships are as they were staged, to the last property',
     );
+  });
+
+  it('is what was staged also where a name of a number was refused', async () => {
+    const sink = recordingSink(new BulkWriter(graph, `${STAGING}:refused`), copy);
+    for (const name of ['we`ird', 'a\0b', '', 'half \ud800'])
+      await expect(
+        sink.node({ labels: ['Note'], properties: { [name]: 1 } }, () => undefined),
+      ).rejects.toThrow(Unwritable);
+    await expect(validate()).resolves.toContain('5 nodes');
   });
 
   it('is compared without taking nodes apart where texts tell everything', async () => {

@@ -10,7 +10,8 @@ import { catalogue } from '../../src/backup/catalogue.js';
 import { checkContainer, gunzipStream } from '../../src/backup/container.js';
 import { readAll, type Archive } from '../../src/stores/archive/archive.js';
 import { localArchive } from '../../src/stores/archive/local-archive.js';
-import { s3Archive, type S3Place } from '../../src/stores/archive/s3-archive.js';
+import { s3Archive } from '../../src/stores/archive/s3-archive.js';
+import type { S3Place } from '../../src/stores/archive/s3-client.js';
 import { folderWith, graphHalf } from '../support/archive-files.js';
 import { startMoto, type Moto } from '../support/moto.js';
 import { unprivileged } from '../support/unprivileged.js';
@@ -82,11 +83,23 @@ function contract(name: string, make: () => Promise<Archive>): void {
       });
     });
 
+    it('opens no other file than the one that was listed', async () => {
+      const archive = await make();
+      const entry = (await archive.list()).find(({ path }) => path === GRAPH);
+      expect((await readAll(await archive.open(GRAPH, undefined, entry?.version))).equals(CONTENT)).toBe(
+        true,
+      );
+      await expect(archive.open(GRAPH, { start: 3 }, `${entry?.version ?? ''}0`)).rejects.toMatchObject({
+        code: 'backup-changed',
+        exitCode: 1,
+      });
+    });
+
     it('serves the catalogue and the container check', async () => {
       const archive = await make();
       const [pair] = await catalogue(archive);
       expect(pair?.timestamp).toBe('20261119_030000');
-      expect(pair?.graph).toEqual({ path: GRAPH, bytes: CONTENT.length });
+      expect(pair?.graph).toMatchObject({ path: GRAPH, bytes: CONTENT.length });
       expect(await checkContainer(archive, { path: GRAPH, bytes: CONTENT.length })).toEqual({
         status: 'sound',
       });

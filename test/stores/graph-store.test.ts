@@ -2,6 +2,7 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { GraphStore } from '../../src/stores/graph/graph-store.js';
+import { storableProperties } from '../../src/stores/graph/graph-writer.js';
 import { memoryRows } from '../../src/stores/graph/memory-rows.js';
 import { officialImage, startEngines, type TestEngines } from '../support/engines.js';
 import { startProxy } from '../support/proxy.js';
@@ -45,6 +46,25 @@ describe('reading', () => {
     });
     expect(node?.properties['whole']).toEqual({ value: 1 });
     expect(node?.properties['list']).toEqual([1, 9007199254740993n, 2.5]);
+  });
+
+  it('keeps properties of every name, those of objects of JavaScript too', async () => {
+    await write(
+      'names',
+      'CREATE (:N {`__proto__`: 1, constructor: 2, map: 3})-[:`__proto__` {`__proto__`: 4}]->(:N)',
+    );
+    const [node] = await all(store.nodes('names'));
+    expect(Object.entries(node?.properties ?? {}).sort()).toEqual([
+      ['__proto__', 1],
+      ['constructor', 2],
+      ['map', 3],
+    ]);
+    const [relationship] = await all(store.relationships('names'));
+    expect(Object.entries(relationship?.properties ?? {})).toEqual([['__proto__', 4]]);
+    expect(Object.entries((await store.survey('names')).byRelationship)).toEqual([['__proto__', 1]]);
+    expect(Object.keys(storableProperties({ ...node?.properties, deep: { a: 1 } }).kept)).toContain(
+      '__proto__',
+    );
   });
 
   it('hands over values of types that it does not know as maps, which no graph takes', async () => {

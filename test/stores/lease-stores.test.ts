@@ -21,7 +21,7 @@ import {
 } from '../../src/stores/lease/lease-store.js';
 import { leaseKey, redisLease, watchLease } from '../../src/stores/lease/redis-lease.js';
 import { s3Lease } from '../../src/stores/lease/s3-lease.js';
-import type { S3Place } from '../../src/stores/archive/s3-archive.js';
+import type { S3Place } from '../../src/stores/archive/s3-client.js';
 import { startEngines, type TestEngines } from '../support/engines.js';
 import { startMoto, type Moto } from '../support/moto.js';
 import { startProxy } from '../support/proxy.js';

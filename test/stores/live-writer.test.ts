@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { Double } from '../../src/memory/values.js';
+import { Double, type Value } from '../../src/memory/values.js';
 import { GraphStore } from '../../src/stores/graph/graph-store.js';
 import {
   liveNodes,
@@ -8,8 +8,10 @@ import {
   nodesAt,
   relationshipsBetween,
 } from '../../src/stores/graph/live-pages.js';
-import { LiveWriter } from '../../src/stores/graph/live-writer.js';
+import { LiveWriter, type NewNode } from '../../src/stores/graph/live-writer.js';
+import type { GraphGuard } from '../../src/stores/write-guard.js';
 import { officialImage, startEngines, type TestEngines } from '../support/engines.js';
+import { startProxy } from '../support/proxy.js';
 
 const G = 'live';
 
@@ -20,12 +22,93 @@ let writer: LiveWriter;
 beforeAll(async () => {
   engines = await startEngines({ moduleArgs: officialImage });
   store = await GraphStore.open(engines.graph);
-  writer = new LiveWriter(store, G);
+  writer = new LiveWriter(store, G, null);
 });
 
 afterAll(async () => {
   store.close();
   await engines.stop();
+});
+
+/** A guard as a run has it: the lease beside the graph, as a key. */
+function guardOf(token: string): GraphGuard & { proven: boolean[]; watches: number } {
+  const guard = {
+    proven: [] as boolean[],
+    watches: 0,
+    mayWrite: () => Promise.resolve(),
+    sending: () => (isProven: boolean) => void guard.proven.push(isProven),
+    watch: async ({ redis }: GraphStore) => {
+      guard.watches++;
+      await redis.watch('lease');
+      if ((await redis.get('lease')) !== token) throw new Error('the lease is lost');
+      return true;
+    },
+  };
+  return guard;
+}
+
+describe('guarded', () => {
+  const node = (id: string): NewNode => ({ labels: ['Guarded'], properties: { id } });
+  const count = (): Promise<number> => store.scalar(G, 'MATCH (n:Guarded) RETURN count(n)');
+  beforeAll(() => store.write(G, 'CREATE (:Other)'));
+
+  it('comes to nothing where the lease is taken over at that very moment', async () => {
+    await store.redis.set('lease', '1');
+    const proxy = await startProxy(engines.graph);
+    const behind = await GraphStore.open(proxy);
+    proxy.when(/CREATE \(n/, () => store.redis.set('lease', '2'));
+    const guard = guardOf('1');
+    await expect(new LiveWriter(behind, G, guard).createNodes([node('a'), node('b')])).rejects.toThrow(
+      'the lease is lost',
+    );
+    expect(await count()).toBe(0);
+    expect(guard.proven).toEqual([true]);
+    behind.close();
+    await proxy.stop();
+  });
+
+  it('goes on after a heartbeat at that moment, once', async () => {
+    await store.redis.set('lease', '1');
+    const proxy = await startProxy(engines.graph);
+    const behind = await GraphStore.open(proxy);
+    proxy.when(/CREATE \(n/, () => store.redis.set('lease', '1'));
+    const guard = guardOf('1');
+    const ids = await new LiveWriter(behind, G, guard).createNodes([node('a'), node('b')]);
+    expect(new Set(ids).size).toBe(2);
+    expect(await count()).toBe(2);
+    expect(guard.watches).toBe(2);
+    behind.close();
+    await proxy.stop();
+  });
+
+  it('asks, where the user may not WATCH', async () => {
+    await store.redis.call('ACL', 'SETUSER', 'plain', 'on', '>pw', '~*', '+@all', '-watch');
+    const behind = await GraphStore.open({ ...engines.graph, username: 'plain', password: 'pw' });
+    const guard = guardOf('1');
+    guard.watch = async (target) => {
+      guard.watches++;
+      await target.command('look at the lease', 'WATCH', 'lease');
+      return true;
+    };
+    const writer = new LiveWriter(behind, G, guard);
+    await writer.createNodes([node('c')]);
+    await writer.createNodes([node('d')]);
+    expect(await count()).toBe(4);
+    expect(guard.watches).toBe(1);
+    expect(guard.proven).toEqual([false, false]);
+    guard.mayWrite = () => Promise.reject(new Error('the lease is lost'));
+    await expect(writer.createNodes([node('e')])).rejects.toThrow('the lease is lost');
+    expect(await count()).toBe(4);
+    behind.close();
+  });
+
+  it('tells what is wrong with a query of a transaction', async () => {
+    await store.redis.set('lease', '1');
+    const bad = [{ labels: ['Guarded'], properties: { a: [{}] as Value[] } }];
+    await expect(new LiveWriter(store, G, guardOf('1')).createNodes(bad)).rejects.toMatchObject({
+      code: 'graph-error',
+    });
+  });
 });
 
 describe('changing a graph in place', () => {

@@ -79,7 +79,7 @@ describe('an archive of GET /backup', () => {
     expect(readdirSync(scratch)).toEqual(['backup.bin']);
   });
 
-  it('may hold folders, a leading "./", the prefix of the bucket, and a manifest', async () => {
+  it('may hold folders, a leading "./", the prefix of the bucket, a manifest and notes', async () => {
     const archive = await openTarArchive(
       file(
         await tar(
@@ -88,11 +88,17 @@ describe('an archive of GET /backup', () => {
           { name: `./${GRAPH}` },
           { name: `automem-backups/${VECTORS}` },
           { name: 'lifeboat_20261121_110916.manifest.json', content: Buffer.from('{}') },
+          { name: 'automem-backups/lifeboat_20261121_110916.verified.json' },
         ),
       ),
       scratch,
     );
-    expect((await archive.list()).map(({ path }) => path)).toEqual([`automem-backups/${VECTORS}`, GRAPH]);
+    expect((await archive.list()).map(({ path }) => path)).toEqual([
+      'automem-backups/lifeboat_20261121_110916.verified.json',
+      `automem-backups/${VECTORS}`,
+      GRAPH,
+      'lifeboat_20261121_110916.manifest.json',
+    ]);
     expect(String(await readAll(await archive.open('lifeboat_20261121_110916.manifest.json')))).toBe('{}');
     await archive.close();
   });

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
+import { Failure } from '../../src/failure.js';
 import { JsonReader } from '../../src/memory/json.js';
 import { Double, type Value, type ValueMap } from '../../src/memory/values.js';
 import {
@@ -16,12 +17,15 @@ import {
 import type { RawPoint } from '../../src/stores/vectors/point-pages.js';
 import { VectorStore } from '../../src/stores/vectors/vector-store.js';
 import { VectorWriter } from '../../src/stores/vectors/vector-writer.js';
+import type { WriteGuard } from '../../src/stores/write-guard.js';
 import { startEngines, type TestEngines } from '../support/engines.js';
 import { startProxy } from '../support/proxy.js';
 
 const C = 'memories';
 const ID = '9c0bb0f4-0000-4000-8000-000000000001';
 const OTHER = '9c0bb0f4-0000-4000-8000-000000000002';
+
+const OTHER_VECTOR = { size: 2, distance: 'Cosine' };
 
 let engines: TestEngines;
 let store: VectorStore;
@@ -300,6 +304,20 @@ describe('collections', () => {
     });
   });
 
+  it.each([
+    [
+      'the one without a name, beside others',
+      { '': { size: 3, distance: 'Dot' }, other: OTHER_VECTOR },
+      3,
+      'Dot',
+    ],
+    ['the one without a name, written with it', { '': { size: 3, distance: 'Dot' } }, 3, 'Dot'],
+    ['none where all have names', { first: OTHER_VECTOR, other: OTHER_VECTOR }, null, null],
+  ])('says how the vector is that AutoMem uses: %s', async (_, vectors, size, distance) => {
+    await createCollection(store, 'copy', { params: { vectors } });
+    expect(await store.collection('copy')).toMatchObject({ size, distance });
+  });
+
   it('writes, changes and copies points with several vectors', async () => {
     await deleteCollection(store, C);
     await createCollection(store, C, { params: SETTINGS });
@@ -406,5 +424,64 @@ describe('refusals of a whole server', () => {
     const writer = new VectorWriter(behind, { onRefused: () => undefined });
     await writer.upsert(C, [plain(1n)]);
     await expect(writer.flush()).rejects.toMatchObject({ code, hint: expect.stringMatching(hint) as string });
+  });
+});
+
+describe('guarded', () => {
+  const points = Array.from({ length: 6 }, (_, i) => plain(BigInt(i), { text: 'x'.repeat(400) }));
+  const lost = new Failure({
+    operation: 'go on with the run',
+    subject: 'the lease',
+    reason: 'the lease is lost',
+    hint: '',
+    exitCode: 11,
+    code: 'lease-lost',
+  });
+
+  /** Allows writing so many times. */
+  function guardOf(times: number): WriteGuard & { asked: number; sent: number; ended: number } {
+    const guard = {
+      asked: 0,
+      sent: 0,
+      ended: 0,
+      mayWrite: () => (guard.asked++ < times ? Promise.resolve() : Promise.reject(lost)),
+      sending: (_: string, count: number) => {
+        guard.sent += count;
+        return () => {
+          guard.ended += count;
+        };
+      },
+    };
+    return guard;
+  }
+
+  it('ends no request that is not allowed any more, however much of it is on its way', async () => {
+    const guard = guardOf(2);
+    const writer = new VectorWriter(store, { guard, bodyBytes: 1_000, inFlight: 2 });
+    const work = async (): Promise<void> => {
+      await writer.upsert(C, points);
+      await writer.flush();
+    };
+    await expect(work()).rejects.toBe(lost);
+    expect(await store.count(C)).toBe(4);
+    expect(guard).toMatchObject({ sent: 4, ended: 4 });
+    expect(writer.written).toBe(4);
+  });
+
+  it('asks again before a request is sent a second time', async () => {
+    const proxy = await startProxy({ host: '127.0.0.1', port: Number(new URL(engines.vectors.url).port) });
+    const behind = new VectorStore({ url: `http://127.0.0.1:${proxy.port}`, timeoutMs: 10_000 });
+    proxy.when(/PUT /, () => {
+      proxy.drop();
+      return undefined;
+    });
+    const guard = guardOf(1);
+    const writer = new VectorWriter(behind, { guard });
+    await writer.upsert(C, points);
+    await expect(writer.flush()).rejects.toBe(lost);
+    expect(guard.asked).toBe(2);
+    expect(await store.count(C)).toBe(0);
+    behind.close();
+    await proxy.stop();
   });
 });

@@ -8,6 +8,7 @@ import { Command } from 'commander';
 import { Redis } from 'ioredis';
 
 import { addAssessCommand, addValidateCommand } from '../../src/commands/assess.js';
+import { addBackupCommand } from '../../src/commands/backup.js';
 import { addRecoverCommand } from '../../src/commands/recover.js';
 import { addRepairCommand } from '../../src/commands/repair.js';
 import { addRunsCommand } from '../../src/commands/runs.js';
@@ -34,7 +35,14 @@ export const TIMESTAMP = '20261101_030000';
 
 const PRISTINE = 'pristine';
 
-const COMMANDS = [addAssessCommand, addRecoverCommand, addRepairCommand, addRunsCommand, addValidateCommand];
+const COMMANDS = [
+  addAssessCommand,
+  addBackupCommand,
+  addRecoverCommand,
+  addRepairCommand,
+  addRunsCommand,
+  addValidateCommand,
+];
 
 /** What a command came to. */
 export interface CommandRun {

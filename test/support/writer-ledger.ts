@@ -78,6 +78,14 @@ export class Ledger {
     if (this.memories.has(id)) this.points.set(id, point);
   }
 
+  /**
+   * Expects nothing of memories that were only read after their delete was acknowledged: who reads one while a recovery has
+   * not caught up with that delete does not bring it back.
+   */
+  forgetReadsAfterDelete(): void {
+    for (const id of this.deleted) if (this.memories.get(id)?.content === undefined) this.memories.delete(id);
+  }
+
   pointRemoved(id: string, acknowledged: boolean): void {
     if (acknowledged) this.deletedPoints.add(id);
   }

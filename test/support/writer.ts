@@ -73,7 +73,10 @@ class Service {
   #known: string[] = [];
   #requests = 0;
   /** One after the other, as the service's one worker does it. */
-  #embedding: Promise<void> = Promise.resolve();
+  #line: Promise<void> = Promise.resolve();
+  readonly #waiting: (() => Promise<void>)[] = [];
+  /** Memories that the worker has yet to come to. */
+  #due: Promise<unknown> = Promise.resolve();
 
   constructor(stores: StoreAddresses, seed: number) {
     this.#stores = new ServiceStores(stores);
@@ -85,7 +88,8 @@ class Service {
   }
 
   async close(): Promise<void> {
-    await this.#embedding;
+    await this.#due;
+    await this.#line;
     this.#stores.close();
   }
 
@@ -163,22 +167,28 @@ class Service {
     );
     this.ledger.removed(id, answer);
     if (answer === 'done')
-      this.#inLine(async () => this.ledger.pointRemoved(id, await this.#stores.removePoint(id)));
+      this.#next(async () => this.ledger.pointRemoved(id, await this.#stores.removePoint(id)));
     return answer;
   }
 
   /** Makes a memory's point of what its node holds by then, or none where the node is gone. */
   #embed(id: string, afterMs: number): void {
-    const due = Date.now() + afterMs;
-    this.#inLine(async () => {
-      await sleep(Math.max(0, due - Date.now()));
+    const work = async (): Promise<void> => {
       const written = await this.#stores.embed(id);
       if (written !== null) this.ledger.embedded(id, written);
-    });
+    };
+    this.#due = Promise.all([this.#due, sleep(afterMs).then(() => this.#inLine(work))]);
+  }
+
+  /** Behind what is in hand, and before what waits: the service deletes a point right after its node. */
+  #next(work: () => Promise<void>): void {
+    this.#waiting.unshift(work);
+    this.#line = this.#line.then(() => this.#waiting.shift()?.());
   }
 
   #inLine(work: () => Promise<void>): void {
-    this.#embedding = this.#embedding.then(work);
+    this.#waiting.push(work);
+    this.#line = this.#line.then(() => this.#waiting.shift()?.());
   }
 }
 

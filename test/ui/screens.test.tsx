@@ -6,11 +6,22 @@ import { textWidth } from '../../src/report/text.js';
 import { App } from '../../src/ui/app.js';
 import { Rows } from '../../src/ui/components/rows.js';
 import { layoutOf } from '../../src/ui/layout.js';
-import { emptyModel, screenOf, type UiModel } from '../../src/ui/model.js';
+import { logRows } from '../../src/ui/log-rows.js';
+import { cursorIndex, emptyModel, screenOf, type UiModel } from '../../src/ui/model.js';
 import { createRunStore } from '../../src/ui/run-store.js';
 import { finalRows } from '../../src/ui/screens/report.js';
 import { liveRows } from '../../src/ui/screens/screen.js';
-import { at, checks, confirmed, goodRun, NINE_PLANS, opening, OPTIONS, START } from '../report/fixtures.js';
+import {
+  at,
+  checks,
+  confirmed,
+  goodRun,
+  NINE_PLANS,
+  opening,
+  OPTIONS,
+  START,
+  summary,
+} from '../report/fixtures.js';
 
 function modelAfter(events: TimedEvent[]): UiModel {
   const store = createRunStore();
@@ -141,11 +152,40 @@ describe.each(SIZES)('at %d×%d', (columns, rows) => {
   );
 });
 
-it.each([20, 40, 80, 200])('the report fits %d columns', (columns) => {
+it.each([20, 40, 80, 200])('the report fits %d columns, but for what must be copied', (columns) => {
   const final = finalRows(modelAfter(goodRun()).view, layoutOf({ columns, rows: 24 }));
   for (const row of final) {
+    if (row.some(({ whole }) => whole === true)) continue;
     expect(row.reduce((sum, item) => sum + textWidth(item.text), 0)).toBeLessThanOrEqual(columns);
   }
+});
+
+it.each([24, 40, 60, 80])('at %d columns a command and a path stay whole', (columns) => {
+  const undo = 'lifeboat runs rollback run-7f3a --confirm memories';
+  const path = '/var/lib/lifeboat/runs/run-7f3a/events.ndjson';
+  const end = summary({ outcome: 'recovered', kept: ['a graph'], files: { events: path } });
+  const { view } = modelAfter([...opening(), at(9, end)]);
+  const lines = renderToString(<Rows rows={finalRows(view, layoutOf({ columns, rows: 24 }))} />, {
+    columns,
+  }).split('\n');
+  for (const text of [undo, path]) expect(lines.join('\n')).toContain(text);
+  // What is longer than the terminal begins at its edge: nothing but itself is copied with it.
+  if (columns < undo.length) expect(lines).toContain(undo);
+});
+
+it.each([40, 80])('at %d columns a command in a log entry stays whole', (columns) => {
+  const then = 'It stands. To undo it: lifeboat runs rollback run-7f3a --confirm memories';
+  const rows = logRows({ tone: 'bad', text: 'Failed.', then }, columns);
+  const lines = rows.map((row) => row.map(({ text }) => text).join(''));
+  expect(
+    lines.some((line) => line.trim().endsWith('lifeboat runs rollback run-7f3a --confirm memories')),
+  ).toBe(true);
+});
+
+it('the cursor begins on a plan that can be taken, where none is recommended', () => {
+  const options = NINE_PLANS.map((option) => ({ ...option, applies: false }));
+  const model = modelAfter([...opening(), at(3, { type: 'plans', options, recommended: null })]);
+  expect(options[cursorIndex(model)]?.onRequest).toBe(true);
 });
 
 const drawn = (moment: string, columns = 80, rows = 24): string =>

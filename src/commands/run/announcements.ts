@@ -1,5 +1,5 @@
 import type { Emit, Mend } from '../../recovery/events.js';
-import type { RunContext, RunMachineEvent } from '../../recovery/machine.js';
+import type { RunContext, RunMachineEvent } from '../../recovery/run-context.js';
 
 interface Moment {
   context: RunContext;

@@ -54,7 +54,7 @@ function lostTo({ place }: LeaseStore, { record }: HeldLease): Failure {
     operation: 'go on with the run',
     subject: place,
     reason: `another recovery is under way: run ${run} (${command}) by ${owner}, process ${pid} on ${host}, since ${since}`,
-    hint: 'Nothing more is changed. Wait for it to end, then run the command again.',
+    hint: 'Wait for it to end, then run the command again.',
     exitCode: ExitCode.leaseHeld,
     code: 'lease-lost',
   });

@@ -1,7 +1,10 @@
 import type { Journal } from '../../recovery/journal.js';
 import type { RunState } from '../../recovery/run-state.js';
 import { watchLease } from '../../stores/lease/redis-lease.js';
+import { graphFailure } from '../../stores/graph/connection.js';
+import type { Written } from '../../stores/write-guard.js';
 import type { GraphStore } from '../../stores/graph/graph-store.js';
+import { Doubt } from './doubt.js';
 import type { TakenLease } from './lease-places.js';
 import type { Change, ChangeLog, ChangePhase } from '../../steps/change.js';
 
@@ -10,6 +13,7 @@ type Noted = { change: Change; phase: ChangePhase };
 /** Writes each change into the journal before and after it is made, under the lease. */
 export class JournalledChanges implements ChangeLog {
   private readonly noted: Map<Change['kind'], Noted>;
+  private readonly requests = new Doubt();
 
   constructor(
     private readonly journal: Journal | null,
@@ -43,11 +47,28 @@ export class JournalledChanges implements ChangeLog {
     await this.lease()?.check();
   }
 
-  async fence({ redis }: GraphStore, graphName: string): Promise<void> {
+  async mayWrite(): Promise<void> {
+    await this.lease()?.hold();
+  }
+
+  sending(what: Written, count: number): (isProven: boolean) => void {
+    return this.requests.sending(what, count, this.lease()?.confirmedAt ?? Infinity);
+  }
+
+  /** What may have been written though the lease was lost, in words; null where nothing was. */
+  get doubt(): string | null {
+    return this.requests.since(this.lease()?.confirmedAt ?? Infinity);
+  }
+
+  async fence({ redis, address }: GraphStore, graphName: string): Promise<boolean> {
     const lease = this.lease();
-    if (lease?.besideGraph !== true) return;
+    if (lease?.besideGraph !== true) return false;
+    const isOurs = await watchLease(redis, graphName, lease.token).catch((error: unknown) => {
+      throw graphFailure('look at the lease', address, error);
+    });
     // check() says in words who took it.
-    if (!(await watchLease(redis, graphName, lease.token))) await lease.check();
+    if (!isOurs) await lease.check();
+    return true;
   }
 
   /** Whether anything was changed, or may have been. */
@@ -83,6 +104,8 @@ function keptFor(change: Change): string | null {
         ? null
         : `a snapshot of the collection "${change.collection}" from before, as "${change.snapshot}"`;
     case 'collection-create':
-      return `that there was no collection "${change.collection}" before: a rollback deletes the new one`;
+      return change.replaced === undefined
+        ? `that there was no collection "${change.collection}" before: a rollback deletes the new one`
+        : `the settings of the empty collection "${change.collection}" from before: a rollback makes it again`;
   }
 }

@@ -20,7 +20,7 @@ const held = new Map<string, { lease: Promise<Lease>; users: number }>();
 export async function shareCollectionLease(
   { vectors, folders }: Settings,
   options: Omit<LeaseOptions, 'stores'>,
-): Promise<Pick<Lease, 'lost' | 'release'>> {
+): Promise<Pick<Lease, 'lost' | 'hold' | 'confirmedAt' | 'release'>> {
   const store = fileLease(
     join(folders.state, 'leases'),
     leaseName(['collection', vectors.url, vectors.collection]),
@@ -38,5 +38,12 @@ export async function shareCollectionLease(
     held.delete(key);
     throw error;
   });
-  return { lost: lease.lost, release: leave };
+  return {
+    lost: lease.lost,
+    hold: () => lease.hold(),
+    get confirmedAt() {
+      return lease.confirmedAt;
+    },
+    release: leave,
+  };
 }

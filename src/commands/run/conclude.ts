@@ -2,7 +2,7 @@ import type { Assessment } from '../../assess/types.js';
 import { hasDrift } from '../../drift/types.js';
 import { ExitCode, Failure, Interrupted } from '../../failure.js';
 import type { CheckResult, ComparisonResult, Objective, Outcome, Summary } from '../../recovery/events.js';
-import type { RunContext } from '../../recovery/machine.js';
+import type { RunContext } from '../../recovery/run-context.js';
 import type { RunWork } from '../../steps/step.js';
 import { isPass } from '../../validation/validate.js';
 
@@ -56,16 +56,19 @@ function failed(error: unknown, facts: RunFacts, graph: string): Conclusion {
   const { operation, subject, reason, code } = error;
   // A graph that was promoted is live, so the run did not leave everything as it was.
   const exitCode = facts.work.promoted ? ExitCode.notAsItShouldBe : error.exitCode;
-  const hint = `${error.hint} ${standing(facts, graph)}`;
+  const hint = `${error.hint} ${standing(facts, graph, code === 'lease-lost')}`;
   const failure = new Failure({ operation, subject, reason, code, exitCode, hint }, { cause: error });
   return { outcome: 'failed', exitCode, failure };
 }
 
 /** What stands after a run that did not come to its end, and what can be done with it. */
-function standing({ work, run, kept }: RunFacts, graph: string): string {
+function standing({ work, run, kept }: RunFacts, graph: string, isLeaseLost = false): string {
   const live = work.promoted
     ? 'The new graph is live: it was validated before the swap, and what it replaced is kept.'
-    : 'What was done so far stands, and nothing was lost.';
+    : isLeaseLost
+      ? // Of what another run did since, nothing is known.
+        'What was done before that stands.'
+      : 'What was done so far stands, and nothing was lost.';
   const undo =
     kept.length === 0 && !work.promoted
       ? ''
@@ -168,7 +171,7 @@ export function summarize(
     rto: executed ? rto(facts) : null,
     rpo: executed ? rpo(context, facts) : null,
     files,
-    losses: facts.work.losses,
+    losses: [...facts.work.losses],
     resumable: isResumable(context, facts, { outcome, exitCode, failure }),
     kept: facts.kept,
     embedded: facts.work.embedded,

@@ -8,6 +8,7 @@ import { backupsInUse } from '../../steps/pair-in-use.js';
 import { refuseOthersGraph } from '../../steps/current-run.js';
 import { STEPS } from '../../steps/registry.js';
 import { graphFailure, withTimeout } from '../../stores/graph/connection.js';
+import { namingResultCap } from './result-cap.js';
 
 const PROGRESS_MS = 100;
 
@@ -86,7 +87,7 @@ export async function executePlan(
     const isOurs = !(context.signal.reason instanceof Failure);
     if (!context.work.promoted && !context.dryRun && isOurs && steps.includes('stage-nodes'))
       await removeStaging(context);
-    throw context.signal.aborted ? (context.signal.reason as Error) : error;
+    throw context.signal.aborted ? (context.signal.reason as Error) : namingResultCap(error, context);
   }
 }
 
@@ -167,17 +168,21 @@ export async function runStep(
     journal?.append({ entry: 'step', step: step.id, phase: 'intent' });
     const work = step.run(await ownContext(step, context, emit));
     const detail = await (step.isSwap === true ? work : unlessAborted(work, context.signal));
+    // What was written while the lease was lost is not done; a swap says that itself.
+    if (step.writes && step.isSwap !== true) await unlessAborted(context.changes.mayWrite(), context.signal);
     journal?.append({ entry: 'step', step: step.id, phase: 'done', work: { ...lastingWork(context.work) } });
     finished('done', seconds(), detail);
   } catch (error) {
-    const detail = context.signal.aborted
-      ? 'stopped by the operator'
-      : error instanceof Error
-        ? error.message
-        : String(error);
-    finished('failed', seconds(), detail);
+    finished('failed', seconds(), whyFailed(error, context.signal));
     throw error;
   }
+}
+
+/** What breaks once the run is ended breaks because of that. */
+function whyFailed(error: unknown, signal: AbortSignal): string {
+  const cause: unknown = signal.aborted ? signal.reason : error;
+  if (cause instanceof Interrupted) return 'stopped by the operator';
+  return cause instanceof Error ? cause.message : String(cause);
 }
 
 async function ownContext(step: Step, context: RunStepsContext, emit: Emit): Promise<StepContext> {

@@ -48,6 +48,13 @@ export async function takeLease(settings: Settings, options: TakeOptions): Promi
       collection.lost.throwIfAborted();
       await better.check();
     },
+    async hold() {
+      await collection.hold();
+      await main.hold();
+    },
+    get confirmedAt() {
+      return Math.min(main.confirmedAt, collection.confirmedAt);
+    },
     async release() {
       better.close();
       await collection.release();

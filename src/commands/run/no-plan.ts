@@ -1,14 +1,14 @@
 import type { Assessment, Unreachable } from '../../assess/types.js';
 import { ExitCode, Failure } from '../../failure.js';
 import type { PlanOption } from '../../plans/types.js';
-import type { RunContext } from '../../recovery/machine.js';
+import type { RunContext } from '../../recovery/run-context.js';
 
 /** Why the run stops without a plan, with what to do instead. */
 export function noPlanFailure({ plan, options, assessment }: RunContext): Failure {
   const away = assessment === null ? null : firstUnreachable(assessment);
   if (away !== null) return unreachableFailure(away);
   if (assessment?.graph.persistence?.readOnlyReplica === true) return replicaFailure(assessment);
-  if (plan === null) return nothingApplies(options);
+  if (plan === null) return nothingApplies(options, assessment);
   const option = options.find(({ name }) => name === plan);
   if (option === undefined) {
     return new Failure({
@@ -20,26 +20,53 @@ export function noPlanFailure({ plan, options, assessment }: RunContext): Failur
       code: 'plan-unknown',
     });
   }
-  const isNeeded = assessment?.graph.state !== 'intact';
+  return notApplicable(option, options, assessment);
+}
+
+function notApplicable(
+  { name, reason }: PlanOption,
+  options: readonly PlanOption[],
+  assessment: Assessment | null,
+): Failure {
+  const applying = options.filter(({ applies }) => applies).map((option) => option.name);
+  const instead =
+    applying.length === 0
+      ? ['No plan applies by itself.', ...onRequest(options)]
+      : [`Plans that apply: ${applying.join(', ')}. To see them all: lifeboat recover --dry-run`];
   return new Failure({
     operation: 'run the plan',
-    subject: plan,
-    reason: option.reason,
-    hint: `Plans that apply: ${applying(options)}. See all with: lifeboat recover --dry-run`,
-    exitCode: isNeeded ? ExitCode.nothingToRecoverFrom : ExitCode.usage,
+    subject: name,
+    reason,
+    hint: instead.join('\n'),
+    exitCode: assessment?.graph.state === 'intact' ? ExitCode.usage : ExitCode.nothingToRecoverFrom,
     code: 'plan-not-applicable',
   });
 }
 
-function nothingApplies(options: readonly PlanOption[]): Failure {
+/** Why each plan does not fit was told with the plans; here it is said what that comes to. */
+function nothingApplies(options: readonly PlanOption[], assessment: Assessment | null): Failure {
   return new Failure({
     operation: 'choose a recovery plan',
     subject: 'what the assessment found',
-    reason: options.map(({ name, reason }) => `${name}: ${reason}`).join('; '),
-    hint: `Nothing was changed. If there are backups elsewhere, point AUTOMEM_BACKUP_DIR at them and run the command again.${onRequest(options)}`,
+    reason: `none fits by itself${assessment === null ? '' : `, since ${found(assessment)}`}`,
+    hint: [
+      'Nothing was changed. If there are backups elsewhere, point AUTOMEM_BACKUP_DIR at them and run the command again.',
+      ...onRequest(options),
+    ].join('\n'),
     exitCode: ExitCode.nothingToRecoverFrom,
     code: 'no-plan-applies',
   });
+}
+
+function found({ graph, vectors, backups }: Assessment): string {
+  const isEither = backups.newest !== null || backups.newestVectors !== null;
+  return [
+    `the graph is ${graph.state}`,
+    vectors.payloadsMissing
+      ? 'the points carry no payloads, so that only a backup can bring memories back'
+      : `the vectors are ${vectors.state}`,
+    ...(isEither ? [] : ['there is no backup to use']),
+  ].join(', ');
 }
 
 function replicaFailure({ graph }: Assessment): Failure {
@@ -87,13 +114,9 @@ export function notConfirmedFailure({ confirm, confirmName, chosen }: RunContext
   });
 }
 
-/** Plans that are never taken by themselves. */
-function onRequest(options: readonly PlanOption[]): string {
-  const names = options.filter((option) => option.onRequest === true).map(({ name }) => name);
-  return names.length === 0 ? '' : ` Plans that run when you name them: ${names.join(', ')}.`;
-}
-
-function applying(options: readonly PlanOption[]): string {
-  const names = options.filter(({ applies }) => applies).map(({ name }) => name);
-  return names.length === 0 ? 'none' : names.join(', ');
+/** Plans that are never taken by themselves, one a line. */
+function onRequest(options: readonly PlanOption[]): string[] {
+  return options
+    .filter((option) => option.onRequest === true)
+    .map(({ name }) => `To see what ${name} would do: lifeboat recover ${name} --dry-run`);
 }

@@ -1,5 +1,5 @@
 import { ExitCode, Failure } from '../../failure.js';
-import type { RunState } from '../../recovery/run-state.js';
+import { hasRefused, type RunState } from '../../recovery/run-state.js';
 
 /** Why a run cannot go on. */
 export function notResumableFailure(state: RunState): Failure {
@@ -14,8 +14,10 @@ export function notResumableFailure(state: RunState): Failure {
   });
 }
 
-function whyNotResumable({ header, status, plan }: RunState): string {
+function whyNotResumable(state: RunState): string {
+  const { header, status, plan } = state;
   if (header.request.dryRun) return 'it was a dry run';
+  if (hasRefused(state)) return 'it refused and changed nothing: going on, it would refuse again';
   return plan === null
     ? 'it ended before its plan began, and changed nothing'
     : `it is over: ${status.replace('-', ' ')}`;

@@ -1,7 +1,7 @@
 import { Failure } from '../../failure.js';
 import type { EventBus } from '../../recovery/event-bus.js';
 import type { ComparisonResult, Summary } from '../../recovery/events.js';
-import type { RunContext } from '../../recovery/machine.js';
+import type { RunContext } from '../../recovery/run-context.js';
 import type { RunState } from '../../recovery/run-state.js';
 import type { Settings } from '../../settings/settings.js';
 import type { LastingWork, QuarantineEntry, RunWork } from '../../steps/step.js';
@@ -10,6 +10,7 @@ import { conclude, summarize } from './conclude.js';
 import { unlessAborted } from './execute-actor.js';
 import type { RunRecord } from './record.js';
 import type { SessionOptions } from './session-options.js';
+import { waitingRun } from './waiting-run.js';
 
 /** Where lifeboat.config.yaml sets none. */
 const DEFAULT_RTO_SECONDS = 15 * 60;
@@ -49,17 +50,21 @@ export class RunReport {
       dryRun: this.options.request.dryRun,
       rtoSeconds: this.rtoSeconds,
     });
+    // Who looks for what to do must hear of what was begun; every other command is told by the lease or does it.
+    const waiting = this.options.command === 'assess' ? waitingRun(this.settings) : null;
+    if (waiting !== null) this.bus.emit({ type: 'finding', finding: waiting });
   }
 
   /**
    * Takes over what a run that goes on had put aside and told as lost before, also where its steps begin anew: what was
    * repaired by then is not met again.
    */
-  takeUp(record: RunRecord, { work }: RunState): void {
+  takeUp(record: RunRecord, { work, losses }: RunState): void {
     this.salvaged = record.count('salvage');
     this.quarantined = record.count('quarantine');
-    const { losses = [], newestUnbacked = null } = (work ?? {}) as Partial<LastingWork>;
-    this.work.losses = [...new Set([...losses, ...this.work.losses])];
+    const { newestUnbacked = null } = (work ?? {}) as Partial<LastingWork>;
+    // The journal's last word: what was told of a step that was done may have been made good since.
+    this.work.losses = losses;
     this.work.newestUnbacked ??= newestUnbacked;
   }
 
@@ -75,12 +80,17 @@ export class RunReport {
     this.bus.emit({ type: 'quarantine', kind: entry.kind, id: entry.id, reason: entry.reason });
   }
 
-  /** Ends the run: compares where a drill does, concludes, writes the record and tells the summary. */
+  /**
+   * Ends the run: compares where a drill does, concludes, writes the record and tells the summary.
+   *
+   * @param tidy is called where everything was recovered
+   */
   async report(
     context: RunContext,
     record: RunRecord | null,
     changes: JournalledChanges | null,
     signal: AbortSignal,
+    tidy: () => Promise<void>,
   ): Promise<void> {
     const seconds = this.secondsBefore + (performance.now() - this.started) / 1000;
     // Steps that began anew told some of them again.
@@ -105,6 +115,7 @@ export class RunReport {
     };
     const conclusion = conclude(explained, facts);
     this.tellFailure(conclusion.failure);
+    if (conclusion.outcome === 'recovered') await this.tidyUp(tidy);
     let summary = summarize(explained, facts, conclusion, record?.files() ?? {});
     try {
       await record?.close(summary);
@@ -117,6 +128,16 @@ export class RunReport {
     }
     this.bus.emit(summary);
     this.summary = summary;
+  }
+
+  /** What an older run keeps is no reason for this one to fail. */
+  private async tidyUp(tidy: () => Promise<void>): Promise<void> {
+    try {
+      await tidy();
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      this.notice(`What older repairs keep was left as it is: ${error.message}`);
+    }
   }
 
   private get rtoSeconds(): number {

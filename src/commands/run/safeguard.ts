@@ -1,27 +1,38 @@
 import { ExitCode, Failure } from '../../failure.js';
 import type { PlanOption } from '../../plans/types.js';
 import { proveGraphRights } from '../../steps/graph-rights.js';
-import type { RunStepsContext } from '../../steps/step.js';
+import type { RunStepsContext, Step } from '../../steps/step.js';
 import { stepOf, whySkipped } from './execute-actor.js';
 
 /** Memory that a second copy of the graph needs, per memory; measured with generated populations. */
 const BYTES_PER_MEMORY = 4_000;
 
+/** Steps that make a second graph beside the first. */
+const COPIES_GRAPH: ReadonlySet<string> = new Set(['stage-nodes', 'copy-graph', 'safeguard-stores']);
+
 /** What is known of the graph server's memory; null where it does not tell. */
 type Memory = { usedMemory: number; maxMemory: number } | null;
 
 /**
- * Proves what can be proven before the first change: that the server has memory for a second graph beside the first, and
- * that its user may do what the plan needs.
+ * Proves what can be proven before the first change: that the server has memory for a second graph beside the first, where
+ * the plan makes one, and that its user may do what the plan needs.
  *
  * @throws Failure `out-of-memory` or `forbidden`
  */
 export async function safeguard(plan: PlanOption, context: RunStepsContext, server: Memory): Promise<void> {
-  proveMemory(context, server);
+  const steps = plan.steps.map(({ id }) => stepOf(id)).filter((step) => isAskedFor(step, context));
+  if (steps.some(({ id }) => COPIES_GRAPH.has(id))) proveMemory(context, server);
   // A dry run sends nothing that could change anything. Where the graph is to come back first, the plan waits for its server.
   if (context.dryRun || context.assessment.graph.state === 'unreachable') return;
-  const steps = plan.steps.map(({ id }) => stepOf(id)).filter((step) => whySkipped(step, context) === null);
-  await proveGraphRights(steps, context);
+  await proveGraphRights(
+    steps.filter((step) => whySkipped(step, context) === null),
+    context,
+  );
+}
+
+/** A dry run tells whether the run itself would have room: steps that only it leaves out count. */
+function isAskedFor(step: Step, context: RunStepsContext): boolean {
+  return whySkipped(step, { ...context, dryRun: false }) === null;
 }
 
 function proveMemory({ assessment, work }: RunStepsContext, server: Memory): void {

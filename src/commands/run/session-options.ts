@@ -3,7 +3,7 @@ import type { BackupDepth } from '../../assess/assess-backups.js';
 import type { ComparisonResult } from '../../recovery/events.js';
 import { thisProcess } from '../../recovery/holder.js';
 import type { JournalEntry, RunHeader } from '../../recovery/journal.js';
-import type { RunRequest } from '../../recovery/machine.js';
+import type { RunRequest } from '../../recovery/run-context.js';
 import type { RunState } from '../../recovery/run-state.js';
 import type { Settings } from '../../settings/settings.js';
 import type { RecoveryOptions } from '../../steps/step.js';
@@ -31,6 +31,8 @@ export interface SessionOptions {
   takeOver: boolean;
   /** The run that goes on, as its journal tells it; null for a new one. */
   resume: RunState | null;
+  /** How many older repairs go on keeping what they keep once this one is done; not given where none is let go of. */
+  keepRepairs?: number;
   /** Looks at the recovered stores before the run concludes: a drill compares them with those before the damage. */
   inspect?: () => Promise<ComparisonResult>;
 }
@@ -54,13 +56,17 @@ export const DEFAULT_RECOVERY: RecoveryOptions = {
 /** The first line of the journal: what a resumed run needs to be the same run. */
 export function headerOf(run: string, settings: Settings, options: SessionOptions): RunHeader {
   const { command, request, backup, backupFile, backupDepth, deep, recovery, planFolders } = options;
+  const { keepRepairs } = options;
   return {
     run,
     command,
     version: options.version,
     stores: storesOf(settings),
     request,
-    options: { backup, backupFile, backupDepth, deep, recovery, planFolders },
+    options: {
+      ...{ backup, backupFile, backupDepth, deep, recovery, planFolders },
+      ...(keepRepairs === undefined ? {} : { keepRepairs }),
+    },
   };
 }
 
@@ -83,7 +89,7 @@ export function resumedOptions(
   const { command, request, options } = resume.header;
   const kept = options as Pick<
     SessionOptions,
-    'backup' | 'backupFile' | 'backupDepth' | 'deep' | 'recovery' | 'planFolders'
+    'backup' | 'backupFile' | 'backupDepth' | 'deep' | 'recovery' | 'planFolders' | 'keepRepairs'
   >;
   return {
     ...kept,

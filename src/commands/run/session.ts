@@ -1,55 +1,49 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { createActor, fromPromise, waitFor } from 'xstate';
-import { Failure, Interrupted } from '../../failure.js';
+import { Interrupted } from '../../failure.js';
 import { rankPlans } from '../../plans/choose.js';
 import { loadPlans } from '../../plans/load.js';
-import type { PlanOption } from '../../plans/types.js';
 import { EventBus } from '../../recovery/event-bus.js';
 import type { RunControls, Summary } from '../../recovery/events.js';
-import {
-  isResumePoint,
-  recoveryMachine,
-  resumePoint,
-  type RecoveryActor,
-  type ResumePoint,
-  type RunContext,
-} from '../../recovery/machine.js';
-import { isResumable, readRun, type RunState } from '../../recovery/run-state.js';
+import { recoveryMachine, type RecoveryActor } from '../../recovery/machine.js';
+import { isResumePoint } from '../../recovery/resume-point.js';
+import type { ResumePoint, RunContext } from '../../recovery/run-context.js';
+import type { RunState } from '../../recovery/run-state.js';
 import type { Assessment } from '../../assess/types.js';
 import { newRunId } from '../../recovery/run-directory.js';
 import type { Settings } from '../../settings/settings.js';
+import { noteMadePoints } from '../../steps/made-points.js';
 import { STEPS } from '../../steps/registry.js';
 import { emptyWork, type RunStepsContext, type RunWork } from '../../steps/step.js';
+import { forgetOlderRepairs } from '../runs/forget-older.js';
 import { asAsked } from './as-asked.js';
 import { assessWith, type Assessed } from './assess-actor.js';
 import { announcements } from './announcements.js';
 import { refuseChangedStores } from './changed-since.js';
 import { JournalledChanges } from './change-log.js';
-import { executePlan, firstStepToRun, unlessAborted } from './execute-actor.js';
+import { withDoubt } from './doubt.js';
+import { executePlan, unlessAborted } from './execute-actor.js';
+import { expectationOf } from './expectation.js';
+import { explain } from './explain.js';
 import { mendChecks } from './fix-actor.js';
-import { takeLease, type TakenLease } from './lease-places.js';
-import { noPlanFailure, notConfirmedFailure } from './no-plan.js';
-import { notResumableFailure } from './not-resumable.js';
 import { PhaseClock } from './phases.js';
 import { openPlaces, type BackupPlaces } from './places.js';
 import { RunRecord } from './record.js';
+import { keepSnapshot, readResumable, takeUpRun } from './reopen.js';
+import { RunLease } from './run-lease.js';
 import { RunReport } from './run-report.js';
 import { safeguard } from './safeguard.js';
-import { headerOf, resumedEntry, type SessionOptions } from './session-options.js';
+import { headerOf, type SessionOptions } from './session-options.js';
 import { stepContext } from './step-context.js';
 import { runValidation } from './validate-actor.js';
 import { Connections } from './world.js';
-
-const SNAPSHOT = 'machine.json';
-
-/** Milliseconds. */
-const RELEASE_ON_ABORT_MS = 1_000;
 
 /** One run from its request to its summary: gives the machine its actors and tells everything that happens. */
 export class RunSession {
   readonly bus = new EventBus();
   readonly run: string;
-  private readonly work: RunWork = emptyWork();
+  private readonly work: RunWork = emptyWork((losses) =>
+    this.record?.journal.append({ entry: 'losses', losses: [...losses] }),
+  );
   private readonly abort = new AbortController();
   /** Aborts when the operator asks to stop for the first time: what only waits ends at once. */
   private readonly stop = new AbortController();
@@ -58,7 +52,7 @@ export class RunSession {
   private readonly reporting: RunReport;
   private record: RunRecord | null = null;
   private changes: JournalledChanges | null = null;
-  private lease: TakenLease | null = null;
+  private readonly lease: RunLease;
   /** The run that goes on, as its journal told it once the lease was held. */
   private resumed: RunState | null = null;
   private found: Assessed | null = null;
@@ -78,6 +72,9 @@ export class RunSession {
     this.run = options.resume?.header.run ?? newRunId(new Date());
     this.connections = new Connections(settings, () => this.found?.server?.queryTimeoutMs ?? 0);
     this.reporting = new RunReport(settings, options, this.run, this.work, this.bus);
+    this.lease = new RunLease(settings, options, this.run, this.reporting.notice, (reason) =>
+      this.stopNow(reason),
+    );
   }
 
   readonly controls: RunControls = {
@@ -124,49 +121,13 @@ export class RunSession {
     } finally {
       this.connections.close();
       await this.places?.close();
-      await this.releaseLease();
+      await this.lease.release(this.abort.signal.aborted);
     }
   }
 
-  /** Whoever aborts does not wait for a silent server: the lease runs out by itself. */
-  private async releaseLease(): Promise<void> {
-    const release = this.lease?.release() ?? Promise.resolve();
-    if (this.abort.signal.aborted) await Promise.race([release, sleep(RELEASE_ON_ABORT_MS)]);
-    else await release;
-  }
-
   private async keepSnapshot(): Promise<void> {
-    if (this.record === null || this.actor === null) return;
-    const snapshot = Buffer.from(JSON.stringify(this.actor.getPersistedSnapshot()));
-    // A disk that is full stops the run at the next entry of its journal, before the next change.
-    await this.record.write(SNAPSHOT, snapshot).catch(() => undefined);
-  }
-
-  /**
-   * Takes up a run whose lease is held: only now is its journal the last word on it.
-   *
-   * @returns where the run goes on; null where it was stopped before anything could be changed
-   * @throws Failure (exit 2) where it came to its end meanwhile
-   */
-  private async reopenRecord(run: string): Promise<ResumePoint | null> {
-    const { state } = this.settings.folders;
-    const resume = readRun(state, run);
-    if (!isResumable(resume)) throw notResumableFailure(resume);
-    this.resumed = resume;
-    const next = firstStepToRun(resume);
-    this.record = await RunRecord.reopen(state, resume, this.bus);
-    if (next > 0) Object.assign(this.work, resume.work, swapOf(resume));
-    this.reporting.takeUp(this.record, resume);
-    this.record.journal.append(resumedEntry());
-    const snapshot = await this.record.read(SNAPSHOT);
-    this.bus.emit({
-      type: 'resumed',
-      run: this.run,
-      after: next === 0 ? null : (resume.done.at(-1) ?? null),
-    });
-    const point = snapshot === null ? null : pointOf(snapshot);
-    this.original = point?.context.assessment ?? null;
-    return point;
+    if (this.record !== null && this.actor !== null)
+      await keepSnapshot(this.record, this.actor.getPersistedSnapshot());
   }
 
   private machine(): typeof recoveryMachine {
@@ -177,7 +138,7 @@ export class RunSession {
         assess: fromPromise(() => unlessAborted(this.assess(), this.abort.signal)),
         plan: fromPromise(() => this.plan()),
         safeguard: fromPromise(async ({ input }) => {
-          await this.moveLease(input.plan);
+          await this.lease.moveFor(input.plan);
           const proven = safeguard(input.plan, this.stepContext(), this.assessed().server);
           await unlessAborted(proven, this.abort.signal);
         }),
@@ -194,6 +155,7 @@ export class RunSession {
         }),
         validate: fromPromise(({ input }) => unlessAborted(this.validate(input), this.abort.signal)),
         fix: fromPromise(async ({ input }) => {
+          await this.prepareToMend();
           this.executing = true;
           const isFirst = !this.reporting.hasBegun && this.resumed === null;
           this.reporting.hasBegun = true;
@@ -208,8 +170,10 @@ export class RunSession {
           this.phases.enter('report');
           const failure = explain(input.context);
           // Whoever took the lease over may be at work in the same folder.
-          const record = this.lease?.lost.aborted === true ? null : this.record;
-          await this.reporting.report({ ...input.context, failure }, record, this.changes, this.abort.signal);
+          const record = this.lease.isLost ? null : this.record;
+          const told = { ...input.context, failure: withDoubt(failure, this.changes?.doubt ?? null) };
+          await this.noteMadePoints(record);
+          await this.reporting.report(told, record, this.changes, this.abort.signal, () => this.tidy());
           this.phases.leave();
         }),
       },
@@ -222,36 +186,40 @@ export class RunSession {
   /** A new run has a folder before it asks for anything; of an earlier one nothing is touched before the lease is held. */
   private async takeLease(): Promise<ResumePoint | null> {
     const { resume, keepsRecord, takesLease } = this.options;
-    if (resume === null && keepsRecord) {
-      const header = headerOf(this.run, this.settings, this.options);
-      this.record = await RunRecord.create(this.settings.folders.state, header, this.bus);
-    }
-    if (takesLease) await this.leaseFrom({ awayFromGraph: false });
-    const point = resume === null ? null : await this.reopenRecord(resume.header.run);
-    this.changes = new JournalledChanges(this.record?.journal ?? null, () => this.lease, this.resumed);
+    if (resume === null && keepsRecord) await this.openRecord();
+    if (takesLease) await this.lease.take();
+    const point = resume === null ? null : await this.reopen(resume.header.run);
+    this.followChanges();
     return point;
   }
 
-  private async leaseFrom({ awayFromGraph }: { awayFromGraph: boolean }): Promise<void> {
-    const lease = await takeLease(this.settings, {
-      run: this.run,
-      command: this.options.command,
-      takeOver: this.options.takeOver,
-      awayFromGraph,
-      notice: (message) => this.bus.emit({ type: 'notice', message }),
-    });
-    lease.lost.addEventListener('abort', () => {
-      if (this.lease === lease) this.stopNow(lease.lost.reason as Error);
-    });
-    const before = this.lease;
-    this.lease = lease;
-    await before?.release();
+  /** What only read until a person accepted the offer to mend has neither a folder nor the lease yet. */
+  private async prepareToMend(): Promise<void> {
+    if (this.lease.current !== null) return;
+    await this.lease.take();
+    await this.openRecord();
+    this.followChanges();
+    await this.keepSnapshot();
   }
 
-  /** A lease beside the graph would be gone with the volume that is put back. */
-  private async moveLease({ steps }: PlanOption): Promise<void> {
-    if (this.lease?.besideGraph !== true || !steps.some(({ id }) => id === 'await-graph')) return;
-    await this.leaseFrom({ awayFromGraph: true });
+  private async openRecord(): Promise<void> {
+    const header = headerOf(this.run, this.settings, this.options);
+    this.record = await RunRecord.create(this.settings.folders.state, header, this.bus);
+  }
+
+  private followChanges(): void {
+    const journal = this.record?.journal ?? null;
+    this.changes = new JournalledChanges(journal, () => this.lease.current, this.resumed);
+  }
+
+  private async reopen(run: string): Promise<ResumePoint | null> {
+    const { state: folder } = this.settings.folders;
+    const resumed = readResumable(folder, run);
+    this.resumed = resumed;
+    this.record = await RunRecord.reopen(folder, resumed, this.bus);
+    const point = await takeUpRun(this.record, resumed, this.work, this.reporting, this.bus.emit);
+    this.original = point?.context.assessment ?? null;
+    return point;
   }
 
   private async assess(): Promise<Assessed['assessment']> {
@@ -286,27 +254,32 @@ export class RunSession {
     return ranked;
   }
 
-  private async validate({
-    executed,
-    rounds,
-  }: {
-    executed: boolean;
-    rounds: number;
-  }): ReturnType<typeof runValidation> {
+  private async validate(asked: { executed: boolean; rounds: number }): ReturnType<typeof runValidation> {
     this.phases.enter('validate');
-    const { restored, byRelationship, quarantinedPoints } = this.work;
-    const expected =
-      executed && byRelationship !== null
-        ? { ...restored, byRelationship, quarantined: new Set(quarantinedPoints) }
-        : null;
-    // What was mended in place, or carried over from the live graph, was compared by no candidate.
-    const isProven = expected !== null && rounds === 0 && !carriedOver(this.work);
     return runValidation(
       this.settings,
       this.connections,
-      { expected, depth: isProven ? 'ids' : 'content', signal: this.abort.signal },
+      { ...expectationOf(this.work, asked), signal: this.abort.signal },
       this.bus.emit,
     );
+  }
+
+  private async noteMadePoints(record: RunRecord | null): Promise<void> {
+    if (record === null || this.changes === null || this.abort.signal.aborted) return;
+    await noteMadePoints(this.changes, this.connections.vectors(), record);
+  }
+
+  /** Cron's repairs would pile up what they keep. */
+  private async tidy(): Promise<void> {
+    const { keepRepairs: keep } = this.options;
+    if (keep === undefined || this.changes === null) return;
+    const { changes, connections, reporting, run, settings } = this;
+    const stores = {
+      graph: await connections.graph(),
+      vectors: connections.vectors(),
+      check: () => changes.check(),
+    };
+    await forgetOlderRepairs({ run, keep }, settings, stores, reporting.notice);
   }
 
   private stopMessage({ executed }: RunContext): string {
@@ -338,34 +311,4 @@ export class RunSession {
     });
     return this.context;
   }
-}
-
-/** Whether the new graph holds nodes that the live one had. Of a run that goes on only the swap tells. */
-function carriedOver({ sources, replaced }: RunWork): boolean {
-  if (sources.length === 0) return replaced;
-  return sources.some(({ kind, totals }) => kind === 'live' && totals.nodes !== 0);
-}
-
-/** What a run knows of a swap that it made, also where its step had no time to say so. */
-function swapOf({ changes }: RunState): Partial<RunWork> {
-  const swap = changes.find(({ change, phase }) => change.kind === 'graph-swap' && phase === 'done')?.change;
-  return swap?.kind === 'graph-swap' ? { promoted: true, replaced: swap.replaced !== null } : {};
-}
-
-/** @returns null where the snapshot is damaged: the journal alone tells enough to assess anew and go on with its plan */
-function pointOf(snapshot: Buffer): ResumePoint | null {
-  try {
-    return resumePoint(JSON.parse(snapshot.toString('utf8')));
-  } catch {
-    return null;
-  }
-}
-
-/** Gives the machine's own refusals their words. */
-function explain(context: RunContext): unknown {
-  const { failure } = context;
-  if (failure === null || failure instanceof Failure || failure instanceof Interrupted) return failure;
-  if (failure instanceof Error && failure.message === 'no plan applies') return noPlanFailure(context);
-  if (failure instanceof Error && failure.message === 'not confirmed') return notConfirmedFailure(context);
-  return failure;
 }

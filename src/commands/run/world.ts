@@ -1,3 +1,5 @@
+import { decryptingArchive } from '../../backup/decrypting-archive.js';
+import { readIdentities } from '../../backup/encryption.js';
 import { localArchive } from '../../stores/archive/local-archive.js';
 import { s3Archive } from '../../stores/archive/s3-archive.js';
 import type { Archive } from '../../stores/archive/archive.js';
@@ -34,10 +36,14 @@ export function serviceAddress({ service }: Settings): ApiAddress {
   return { url: service.url, apiToken: service.apiToken, adminToken: service.adminToken };
 }
 
-/** Places with backups, in order of preference. */
+/** Places with backups, in order of preference. Encrypted ones are opened with the keys of the settings. */
 export function archives({ backups }: Settings): Archive[] {
   const local = localArchive(backups.dir);
-  return backups.s3 === null ? [local] : [local, s3Archive(backups.s3)];
+  const places = backups.s3 === null ? [local] : [local, s3Archive(backups.s3)];
+  const { identityFile } = backups;
+  const identities = async (): Promise<string[]> =>
+    identityFile === null ? [] : readIdentities(identityFile);
+  return places.map((place) => decryptingArchive(place, identities));
 }
 
 /** Connections of a run, opened when they are first needed and closed together. */

@@ -53,7 +53,7 @@ function changeText(change: Change): string {
     case 'collection-edit':
       return `points of the collection "${change.collection}" were changed${change.snapshot === null ? '' : `; its snapshot from before is "${change.snapshot}"`}`;
     case 'collection-create':
-      return `the collection "${change.collection}" was made`;
+      return `the collection "${change.collection}" was made${change.replaced === undefined ? '' : ', in place of an empty one that the vectors did not fit into'}`;
   }
 }
 
@@ -65,8 +65,20 @@ function nextFor(state: RunState): string[] {
       `Next     ${state.status === 'rolling-back' ? 'to undo the rest of it' : 'to undo it'}: lifeboat runs rollback ${run} --confirm ${stores.graphName}`,
       `Next     to let go of what is kept: lifeboat runs forget ${run} --confirm ${stores.graphName}`,
     );
+  } else if (keepsUndone(state)) {
+    steps.push(
+      `Next     to let go of what was live until it was undone: lifeboat runs forget ${run} --confirm ${stores.graphName}`,
+    );
   }
   return steps;
+}
+
+/** A rollback keeps what it replaced. Of a collection that it left alone, or that was empty, there is nothing to keep. */
+function keepsUndone({ changes }: RunState): boolean {
+  return changes.some(
+    ({ phase, change }) =>
+      phase === 'undone' && (change.kind !== 'collection-create' || (change.undone ?? []).length > 0),
+  );
 }
 
 function statusOf({ status }: RunState): string {

@@ -25,7 +25,8 @@ export async function refuseUnderNewer(
     if (!(await isUnder(noted, run, current, stores))) continue;
     const newer = runs.find(({ header }) => header.run === current);
     const isFinal = newer !== undefined && standingChanges(newer).length === 0;
-    if (!isFinal || !discardNewer) throw newerRun('undo the run', run, current ?? '', names.graphName);
+    if (!isFinal || !discardNewer)
+      throw newerRun('undo the run', run, current ?? '', names.graphName, isFinal);
   }
   for (const newer of runs.filter(({ startedAt }) => startedAt > state.startedAt)) {
     const common = standingChanges(newer).find(
@@ -37,14 +38,18 @@ export async function refuseUnderNewer(
   }
 }
 
-/** Whether another run put its graph in the place of the one that this change made. */
+/** Whether another run put its graph in the place of the one that this change made, or changed. */
 async function isUnder(
   { change, phase }: Noted,
   run: string,
   current: string | null,
   { graph }: ChangedStores,
 ): Promise<boolean> {
-  if (change.kind !== 'graph-swap' || current === null) return false;
+  if (current === null) return false;
+  // An edit leaves the graph that of the run before it.
+  if (change.kind === 'graph-edit' && phase === 'done' && change.earlier !== undefined)
+    return current !== run && current !== change.earlier;
+  if (change.kind !== 'graph-swap') return false;
   const { replaced, earlier = null } = change;
   const isMade = phase === 'done' || (replaced !== null && (await graph.kindOf(replaced)) === 'graph');
   return isMade && current !== run && current !== earlier;

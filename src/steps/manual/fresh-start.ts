@@ -2,7 +2,9 @@ import { ID_PROPERTY, MEMORY_LABEL } from '../../memory/contract.js';
 import { safeguardCollection } from '../safeguard.js';
 import { Failure } from '../../failure.js';
 import type { Step, StepContext } from '../step.js';
+import { currentRun } from '../current-run.js';
 import { createIndexes } from '../vectors/create-indexes.js';
+import { tellLossOnce } from '../vectors/losses.js';
 
 /** Says plainly what is gone; the same words stand in the report, and the run does not end as a success. */
 export const tellLosses: Step = {
@@ -12,7 +14,7 @@ export const tellLosses: Step = {
   run({ work, assessment, notice }) {
     const { graph, vectors, backups } = assessment;
     const text = `All memories, relationships and vectors are lost: the graph "${graph.name}" is ${graph.state}, the collection "${vectors.name}" is ${vectors.state}, and ${backups.newest === null && backups.newestVectors === null ? `no backup in ${backups.source} can be used` : 'the backup is not used'}.`;
-    work.losses.push(text);
+    tellLossOnce(work, text);
     work.newestUnbacked = assessment.takenAt;
     notice(text);
     return Promise.resolve('told');
@@ -28,7 +30,8 @@ export const createStores: Step = {
     const { graph, graphName, changes } = context;
     const isThere = (await graph.kindOf(graphName)) === 'graph';
     if (!isThere || changes.made('graph-edit')?.phase === 'intent') {
-      const edit = { kind: 'graph-edit', graph: graphName, copy: null } as const;
+      const earlier = await currentRun(graph, graphName);
+      const edit = { kind: 'graph-edit', graph: graphName, copy: null, earlier } as const;
       await changes.make(edit, async () => {
         await createIdIndex(context);
         return edit;

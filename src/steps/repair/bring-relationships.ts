@@ -1,8 +1,9 @@
 import { printPythonJson } from '../../memory/json.js';
-import type { ValueMap } from '../../memory/values.js';
+import { addCount, type ValueMap } from '../../memory/values.js';
 import { storableProperties, withoutUnsoundNames } from '../../stores/graph/graph-writer.js';
 import { batches, liveRelationships, relationshipsBetween } from '../../stores/graph/live-pages.js';
-import { LiveWriter, type NewRelationship } from '../../stores/graph/live-writer.js';
+import type { NewRelationship } from '../../stores/graph/live-writer.js';
+import { liveWriter } from '../guarded-writers.js';
 import type { StepContext } from '../step.js';
 import type { LiveNames } from './live-names.js';
 import type { BackupRelationship } from './read-backup.js';
@@ -25,7 +26,7 @@ export async function bringRelationships(
   everything: boolean,
 ): Promise<Record<string, number>> {
   const missing = everything ? await withoutExisting(context, wanted) : wanted;
-  const writer = new LiveWriter(context.graph, context.graphName);
+  const writer = liveWriter(context, context.graph);
   const made: Record<string, number> = {};
   let looked = 0;
   // Parallel ones must be looked at together.
@@ -38,7 +39,7 @@ export async function bringRelationships(
     const ids = await writer.createRelationships(sound);
     for (const [at, id] of ids.entries()) {
       const type = sound[at]?.type ?? '';
-      if (id !== null) made[type] = (made[type] ?? 0) + 1;
+      if (id !== null) addCount(made, type, 1);
     }
     looked += groups.flat().length;
     context.progress('relationships', looked, missing.length);

@@ -41,12 +41,12 @@ function hasBegun({ changes }: StepContext): boolean {
   );
 }
 
-/** Also duplicates count: nothing is done about them, and the checks that follow say so. */
+/** What nothing is done about counts too, duplicates and what no time decides: the steps and checks that follow say so. */
 function isClean(differences: Differences): boolean {
-  const { damaged, newer, orphans, contentless, duplicates } = differences;
+  const { damaged, newer, undecided, orphans, contentless, duplicates } = differences;
   return (
     !needsVectors(differences) &&
-    damaged.size + newer.size + orphans.length + contentless.length + duplicates === 0
+    damaged.size + newer.size + undecided.size + orphans.length + contentless.length + duplicates === 0
   );
 }
 
@@ -63,7 +63,7 @@ function percentText(percent: number): string {
 
 /** What the steps that follow do; in a dry run all that is seen of them. */
 function whatToDo(differences: Differences, { options, dryRun }: StepContext): string {
-  const { damaged, newer, stale, duplicates, orphans, contentless, owed } = differences;
+  const { damaged, newer, undecided, stale, duplicates, orphans, contentless, owed } = differences;
   const graphIsLeft = options.only === 'vectors';
   const restored = memoriesToRestore(differences, options).length;
   const deleted = pointsToDelete(differences, options).length;
@@ -77,6 +77,7 @@ function whatToDo(differences: Differences, { options, dryRun }: StepContext): s
     [graphIsLeft ? 0 : owed.length, 'memories that came back before get their relationships'],
     [toEmbed(differences).size, 'vectors come from the backup or are embedded'],
     [stale.size, 'payloads are brought up to the graph'],
+    [undecided.size, 'memories of which no time says which store is newer are left alone'],
     [duplicates, 'ids on several nodes are left alone'],
   ] as const;
   const told = parts.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`);

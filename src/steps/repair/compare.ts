@@ -109,6 +109,7 @@ function describe(found: Differences): string {
     [found.changed.size, 'with a vector of an older text'],
     [found.stale.size, 'with a payload that differs'],
     [found.newer.size, 'with a payload that is newer than the graph'],
+    [found.undecided.size, 'with a payload that differs, and no time that says which is newer'],
     [found.damaged.size, 'with a damaged field that the payload has whole'],
     [found.placeholders.size, 'with a placeholder for a vector'],
     [found.owed.length, 'that a repair before could not finish'],

@@ -1,5 +1,5 @@
-import { VectorWriter } from '../../stores/vectors/vector-writer.js';
 import { batches } from '../../stores/graph/live-pages.js';
+import { vectorWriter } from '../guarded-writers.js';
 import { pointId } from '../source-index.js';
 import type { StepContext } from '../step.js';
 import { withoutMemory } from './without-memory.js';
@@ -9,7 +9,7 @@ const BATCH = 2_000;
 
 /** Deletes points, each proven absent from the graph in the moment before. @returns what was done */
 export async function deleteOrphans(context: StepContext, ids: readonly string[]): Promise<string> {
-  const writer = new VectorWriter(context.vectors);
+  const writer = vectorWriter(context);
   let deleted = 0;
   for (const batch of batches(ids, BATCH)) {
     context.signal.throwIfAborted();

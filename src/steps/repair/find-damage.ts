@@ -2,7 +2,7 @@ import { differingBits, fieldsOf, fingerprintPayload } from '../../memory/finger
 import { damageInGraph, type GraphDamage } from '../../memory/graph-damage.js';
 import { joinKey } from '../../memory/ids.js';
 import type { Value, ValueMap } from '../../memory/values.js';
-import { newerInPayload } from '../../memory/newer-payload.js';
+import { isUndecided, newerInPayload } from '../../memory/newer-payload.js';
 import { batches } from '../../stores/graph/live-pages.js';
 import { memoriesAt, type MemoryRow } from '../../stores/graph/memory-rows.js';
 import type { Differences, MemoryIds } from '../differences.js';
@@ -44,8 +44,8 @@ export async function noteDamage(context: StepContext, found: Differences): Prom
 }
 
 /**
- * Finds, among the memories that differ from their payloads, those whose payload was updated later than the node. They
- * leave every other list: a vector or a payload made of the older node would take the newer text's place.
+ * Finds, among the memories that differ from their payloads, those whose payload was updated later than the node, or may
+ * have been. They leave every other list: a vector or a payload made of the older node would take the newer text's place.
  *
  * @param differing memories of whatever class that differ from their payloads in some shared field
  */
@@ -55,12 +55,18 @@ export async function noteNewer(
   differing: MemoryIds,
 ): Promise<void> {
   if (!maybeNewer(context)) return;
-  for await (const memories of damagedAmong(context, differing, newerInPayload)) {
-    for (const { key, row } of memories) {
-      found.newer.set(key, row.internalId);
+  for await (const memories of damagedAmong(context, differing, newerOrUndecided)) {
+    for (const { key, row, damage } of memories) {
+      (damage === UNDECIDED ? found.undecided : found.newer).set(key, row.internalId);
       for (const kind of ['missing', 'changed', 'placeholders', 'stale'] as const) found[kind].delete(key);
     }
   }
+}
+
+const UNDECIDED: GraphDamage = { set: {}, salvaged: [] };
+
+function newerOrUndecided(properties: ValueMap, payload: Value): GraphDamage | null {
+  return newerInPayload(properties, payload) ?? (isUndecided(properties, payload) ? UNDECIDED : null);
 }
 
 /** Where a backup is put back, the graph is older because it was asked to be: there it decides, as over everything. */

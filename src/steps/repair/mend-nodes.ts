@@ -2,8 +2,9 @@ import { ID_PROPERTY } from '../../memory/contract.js';
 import { damageInGraph } from '../../memory/graph-damage.js';
 import { newerInPayload } from '../../memory/newer-payload.js';
 import { storableProperties } from '../../stores/graph/graph-writer.js';
-import { LiveWriter, type ChangedNode } from '../../stores/graph/live-writer.js';
+import type { ChangedNode } from '../../stores/graph/live-writer.js';
 import { noDifferences, type MemoryIds } from '../differences.js';
+import { liveWriter } from '../guarded-writers.js';
 import type { StepContext } from '../step.js';
 import { damagedAmong, type DamagedMemory } from './find-damage.js';
 
@@ -46,7 +47,7 @@ async function takeFromPayloads(
   selection: MemoryIds,
   rule: typeof damageInGraph,
 ): Promise<{ count: number; fields: string }> {
-  const writer = new LiveWriter(context.graph, context.graphName);
+  const writer = liveWriter(context, context.graph);
   const fields = new Set<string>();
   const total = selection.size;
   let count = 0;

@@ -2,13 +2,15 @@ import { MEMORY_LABEL } from '../../memory/contract.js';
 import { joinKey } from '../../memory/ids.js';
 import { mergeWithBackup } from '../../memory/merge.js';
 import { decodePayload } from '../../memory/payload.js';
-import type { GraphNode, Value } from '../../memory/values.js';
+import { addCount, type GraphNode, type Value } from '../../memory/values.js';
 import { storableProperties, withoutUnsoundNames } from '../../stores/graph/graph-writer.js';
 import { batches } from '../../stores/graph/live-pages.js';
-import { LiveWriter, type NewNode } from '../../stores/graph/live-writer.js';
+import type { NewNode } from '../../stores/graph/live-writer.js';
+import { liveWriter } from '../guarded-writers.js';
 import { identity } from '../identity.js';
 import { pointId } from '../source-index.js';
 import type { StepContext } from '../step.js';
+import { tellLossOnce } from '../vectors/losses.js';
 import { bringRelationships, resolve } from './bring-relationships.js';
 import { LiveNames } from './live-names.js';
 import { writeOwed } from './owed.js';
@@ -51,7 +53,7 @@ async function createMemories(
   orphans: readonly string[],
   excerpt: BackupExcerpt | null,
 ): Promise<Map<string, number>> {
-  const writer = new LiveWriter(context.graph, context.graphName);
+  const writer = liveWriter(context, context.graph);
   const restored = new Map<string, number>();
   for (const batch of batches(orphans, BATCH)) {
     context.signal.throwIfAborted();
@@ -139,8 +141,7 @@ async function bringOwed(
   const { byRelationship } = context.work;
   // The validation expects what a rebuilt graph got, and these besides.
   if (byRelationship !== null)
-    for (const [type, count] of Object.entries(made))
-      byRelationship[type] = (byRelationship[type] ?? 0) + count;
+    for (const [type, count] of Object.entries(made)) addCount(byRelationship, type, count);
   return tally(context, made);
 }
 
@@ -152,7 +153,7 @@ export function tally({ work }: StepContext, made: Record<string, number>): numb
 }
 
 /** Told once, however often it is found. */
-export function tellNoBackup({ work: { losses } }: StepContext): void {
+export function tellNoBackup({ work }: StepContext): void {
   const loss = 'There is no backup to take relationships from: those of memories that came back are gone.';
-  if (!losses.includes(loss)) losses.push(loss);
+  tellLossOnce(work, loss);
 }

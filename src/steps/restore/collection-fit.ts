@@ -2,11 +2,13 @@ import type { PairVerification } from '../../backup/verify-pair.js';
 import type { BackupPair } from '../../backup/types.js';
 import { ExitCode, Failure } from '../../failure.js';
 import type { StepContext } from '../step.js';
+import { replacesEmpty } from '../vectors/unfit-collection.js';
 import { placeIn } from '../vectors/vector-place.js';
 
 /**
  * Refuses vectors that the collection cannot take, before anything is changed: of another size, or made for another
- * distance as far as the backup's manifest tells. Where there is no collection, it is made of what the manifest says.
+ * distance as far as the backup's manifest tells. Where there is no collection, it is made of what the manifest says; one
+ * that is empty makes room for it.
  *
  * @throws Failure with what to do
  */
@@ -21,6 +23,9 @@ export async function checkFit(
   if (live !== null && place === null)
     throw refusal(context, 'all its vectors have names, and those of the backup have none', 'other-vectors');
   if (place === null) return;
+  if (live !== null && vectorSize !== null && (written?.size ?? vectorSize) === vectorSize) {
+    if (await replacesEmpty(context, written ?? { size: vectorSize })) return;
+  }
   if (vectorSize !== null && vectorSize !== place.size) {
     const reason = `its vectors have ${place.size} components, and those of the backup ${timestamp} ${vectorSize}`;
     throw refusal(context, reason, 'other-size');

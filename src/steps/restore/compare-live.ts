@@ -2,7 +2,13 @@ import { ID_PROPERTY, MEMORY_LABEL } from '../../memory/contract.js';
 import { sameValue } from '../../memory/fingerprint.js';
 import { joinKey } from '../../memory/ids.js';
 import type { GraphNode, ValueMap } from '../../memory/values.js';
-import { liveNodes, liveRelationships, nodesAt } from '../../stores/graph/live-pages.js';
+import {
+  liveNodes,
+  liveRelationships,
+  nodesAt,
+  relationshipsBetween,
+  type LiveRelationship,
+} from '../../stores/graph/live-pages.js';
 import { IdMap } from '../id-map.js';
 import { newestTime } from '../newest.js';
 import type { StepContext } from '../step.js';
@@ -31,6 +37,8 @@ export interface LeftBehind {
   /** Nodes that are no memories and say something else. */
   changedNodes: Tally;
   relationships: Tally;
+  /** Relationships that say something else. */
+  changedRelationships: Tally;
 }
 
 interface Pair {
@@ -39,8 +47,8 @@ interface Pair {
 }
 
 /**
- * Holds the live graph against what was staged: nodes by identity and contents, relationships by type and ends, each as
- * often as it comes. What the service wrote since the run began is left out, since the run catches up with it.
+ * Holds the live graph against what was staged: nodes by identity and contents, relationships by type, ends and properties,
+ * each as often as it comes. What the service wrote since the run began is left out, since the run catches up with it.
  */
 export async function compareWithLive(
   context: StepContext,
@@ -58,11 +66,15 @@ class LiveComparison {
     nodes: tally(),
     changedNodes: tally(),
     relationships: tally(),
+    changedRelationships: tally(),
   };
   /** Live internal id → staged one. */
   private readonly ids = new IdMap();
   /** Names of nodes that relationships begin or end at are looked up for the examples alone. */
-  private readonly unnamed: { type: string; source: number; target: number }[] = [];
+  private readonly unnamed: Record<'relationships' | 'changedRelationships', LiveRelationship[]> = {
+    relationships: [],
+    changedRelationships: [],
+  };
 
   constructor(
     private readonly context: StepContext,
@@ -78,9 +90,10 @@ class LiveComparison {
     }
     for await (const page of liveRelationships(graph, graphName)) {
       signal.throwIfAborted();
-      for (const relationship of page) this.takeRelationship(relationship);
+      await this.takeRelationships(page);
     }
-    await this.nameRelationships();
+    await this.nameRelationships('relationships');
+    await this.nameRelationships('changedRelationships');
     return this.found;
   }
 
@@ -124,30 +137,56 @@ class LiveComparison {
     return copy !== null && newestTime(live.properties) > newestTime(copy) ? newer : other;
   }
 
-  private takeRelationship(relationship: {
-    internalId: number;
-    source: number;
-    target: number;
-    type: string;
-  }): void {
-    const { internalId, source, target, type } = relationship;
-    const [from, to] = [this.ids.get(source), this.ids.get(target)];
-    if (from >= 0 && to >= 0 && this.versions.takeRelationship(from, to, type)) return;
-    if (this.isNew('relationships', internalId)) return;
-    this.found.relationships.count++;
-    if (this.unnamed.length < NAMED) this.unnamed.push({ type, source, target });
+  private async takeRelationships(page: readonly LiveRelationship[]): Promise<void> {
+    const differing: LiveRelationship[] = [];
+    for (const relationship of page) {
+      const { internalId, source, target, type, properties } = relationship;
+      const [from, to] = [this.ids.get(source), this.ids.get(target)];
+      const isStaged = from >= 0 && to >= 0;
+      const found = isStaged ? this.versions.takeRelationship(from, to, type, properties) : 'none';
+      if (found === 'changed') differing.push(relationship);
+      else if (found === 'none' && !this.isNew('relationships', internalId))
+        this.noteRelationship('relationships', relationship);
+    }
+    if (differing.length > 0) await this.lookCloserAtRelationships(differing);
   }
 
-  private async nameRelationships(): Promise<void> {
+  /** As with nodes: which of them say something that no staged one of their type and ends does. */
+  private async lookCloserAtRelationships(differing: readonly LiveRelationship[]): Promise<void> {
+    const { graph, stagingKey, dryRun } = this.context;
+    const stagedEnds = ({ source, target }: LiveRelationship): [number, number] => [
+      this.ids.get(source),
+      this.ids.get(target),
+    ];
+    const ends = new Map(differing.map((one) => [stagedEnds(one).join(' '), stagedEnds(one)]));
+    const staged = dryRun ? [] : await relationshipsBetween(graph, stagingKey, [...ends.values()]);
+    const copies = Map.groupBy(staged, ({ source, target, type }) => `${source} ${target} ${type}`);
+    for (const live of differing) {
+      const rivals = copies.get(`${stagedEnds(live).join(' ')} ${live.type}`) ?? [];
+      if (dryRun || rivals.every(({ properties }) => saysMore(live.properties, properties)))
+        this.noteRelationship('changedRelationships', live);
+    }
+  }
+
+  private noteRelationship(
+    kind: 'relationships' | 'changedRelationships',
+    relationship: LiveRelationship,
+  ): void {
+    this.found[kind].count++;
+    if (this.unnamed[kind].length < NAMED) this.unnamed[kind].push(relationship);
+  }
+
+  private async nameRelationships(kind: 'relationships' | 'changedRelationships'): Promise<void> {
     const { graph, graphName } = this.context;
-    if (this.unnamed.length === 0) return;
-    const ends = this.unnamed.flatMap(({ source, target }) => [source, target]);
+    const unnamed = this.unnamed[kind];
+    if (unnamed.length === 0) return;
+    const ends = unnamed.flatMap(({ source, target }) => [source, target]);
     const nodes = await nodesAt(graph, graphName, [...new Set(ends)]);
     const name = (id: number): string => {
       const node = nodes.get(id);
       return node === undefined ? '?' : nameOf(node);
     };
-    this.found.relationships.examples = this.unnamed.map(
+    this.found[kind].examples = unnamed.map(
       ({ type, source, target }) => `${name(source)} -${type}-> ${name(target)}`,
     );
   }

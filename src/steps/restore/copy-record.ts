@@ -1,6 +1,7 @@
 import { IdSet } from '../../backup/id-set.js';
 import { ID_PROPERTY, MEMORY_LABEL } from '../../memory/contract.js';
 import { ExactHash } from '../../memory/exact-hash.js';
+import { isSoundName } from '../../stores/graph/graph-writer.js';
 import { propertiesText } from '../../stores/graph/json-text.js';
 import { Double, type GraphNode, type Value, type ValueMap } from '../../memory/values.js';
 import type { GraphSink } from '../graph-sink.js';
@@ -106,7 +107,7 @@ export class CopyRecord {
     this.relationships++;
     this.hash.relationship(type, target, properties);
     this.relationshipSums.addTo(source, this.hash.high, this.hash.low);
-    this.versions?.addRelationship(source, target, type);
+    this.versions?.addRelationship(source, target, type, properties);
   }
 
   private textOf(labels: readonly string[], properties: ValueMap): { high: number; low: number } | null {
@@ -117,7 +118,8 @@ export class CopyRecord {
     for (const key in properties) {
       const type = numberType(properties[key]);
       if (type === null) continue;
-      numbers.add(key);
+      // A name that cannot be stored is refused later, and no query could ask for it.
+      if (!numbers.has(key) && isSoundName(key)) numbers.add(key);
       const name = hash.named(`${key} ${type}`);
       high = (high + name.high) | 0;
       low = (low + name.low) | 0;

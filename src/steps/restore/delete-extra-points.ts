@@ -1,6 +1,6 @@
 import { IdSet } from '../../backup/id-set.js';
 import { ExitCode, Failure } from '../../failure.js';
-import { VectorWriter } from '../../stores/vectors/vector-writer.js';
+import { vectorWriter } from '../guarded-writers.js';
 import { withoutMemory } from '../repair/without-memory.js';
 import { pointId } from '../source-index.js';
 import type { Step, StepContext } from '../step.js';
@@ -20,7 +20,7 @@ export const deleteExtraPoints: Step = {
   writes: true,
   store: 'vectors',
   async run(context) {
-    const { options, work, collection, vectors } = context;
+    const { options, work, collection } = context;
     if (!options.exact) return 'kept: points that the backup lacks are deleted only with --exact';
     const wanted = work.pointsOfBackup;
     if (wanted === null) throw new Error('the vectors must be restored before others are deleted');
@@ -36,7 +36,7 @@ export const deleteExtraPoints: Step = {
     const extra = options.only === 'vectors' ? lacking : await withoutMemory(context, lacking);
     const stay = lacking.length - extra.length;
     const kept = stay === 0 ? '' : `; ${stay} kept, whose memories are in the graph`;
-    const writer = new VectorWriter(vectors);
+    const writer = vectorWriter(context);
     for (let start = 0; start < extra.length; start += BATCH) {
       context.signal.throwIfAborted();
       await context.changes.check();

@@ -24,6 +24,7 @@ export async function tellLeftBehind(context: StepContext, staged: CopyRecord): 
   tellKept(context, left.nodes, 'nodes besides memories are not in the backup');
   tellKept(context, left.changedNodes, 'nodes besides memories differ from the backup');
   tellKept(context, left.relationships, 'relationships are not in the backup');
+  tellKept(context, left.changedRelationships, 'relationships differ from the backup in their properties');
 }
 
 /** What only the replaced graph holds from the swap on. */

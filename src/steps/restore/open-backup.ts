@@ -22,17 +22,22 @@ export const openBackup: Step = {
     const { work, graphName, options } = context;
     const { archive, file, counts } = graphHalf(context);
     work.index = new SourceIndex();
-    work.copy = new CopyRecord(new CopyVersions());
     work.sources = [];
     if (options.merge) await addLiveGraph(context);
     // What stands in the live graph is replaced; only what is written to it from here on is brought over.
     else await markLiveGraph(context);
+    work.copy = new CopyRecord(hasNothingToLose(context) ? null : new CopyVersions());
     work.sources.push(new BackupSource(archive, file, graphName, counts));
     const nodes =
       counts.nodes === null ? '' : `: ${counts.nodes} nodes, ${counts.relationships ?? 0} relationships`;
     return `${file.path}${nodes}`;
   },
 };
+
+/** No node stood in the live graph when it was marked: what comes to stand in it later is caught up with. */
+function hasNothingToLose({ work, options, dryRun }: StepContext): boolean {
+  return !dryRun && !options.merge && work.mark?.nodes.end === 0;
+}
 
 /** What the live graph holds stands as it is; the backup adds to it. */
 async function addLiveGraph(context: StepContext): Promise<void> {

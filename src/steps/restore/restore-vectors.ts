@@ -6,7 +6,8 @@ import { joinKey } from '../../memory/ids.js';
 import { parseJson } from '../../memory/json.js';
 import { isMap } from '../../memory/values.js';
 import type { WritePoint } from '../../stores/vectors/point-json.js';
-import { VectorWriter } from '../../stores/vectors/vector-writer.js';
+import type { VectorWriter } from '../../stores/vectors/vector-writer.js';
+import { vectorWriter } from '../guarded-writers.js';
 import { pointId } from '../source-index.js';
 import type { QuarantineEntry, Step, StepContext } from '../step.js';
 import { vectorPlace, type VectorPlace } from '../vectors/vector-place.js';
@@ -65,7 +66,7 @@ class VectorsRestore {
       this.refused++;
       this.setAside('memory', String(id), `Qdrant refused its point: ${reason}`, { id: String(id) });
     };
-    this.writer = new VectorWriter(context.vectors, { onRefused });
+    this.writer = vectorWriter(context, { onRefused });
   }
 
   get written(): number {
@@ -80,10 +81,14 @@ class VectorsRestore {
   async run(): Promise<void> {
     const { context, writer } = this;
     const { archive, work, collection: collectionName } = context;
-    const { vectors: file = null, vectorSize = null } = work.pair ?? {};
+    const { vectors: file = null, vectorSize = null, points } = work.pair ?? {};
     if (archive === null || file === null)
       throw new Error('the backup must be verified before its vectors are restored');
-    const source = new VectorsSource(archive, file, { collectionName, vectorSize });
+    const source = new VectorsSource(archive, file, {
+      collectionName,
+      vectorSize,
+      ...(points === undefined ? {} : { points }),
+    });
     let batch: FilePoint[] = [];
     for await (const page of source.pages((point) => this.bad(point))) {
       context.signal.throwIfAborted();

@@ -102,7 +102,7 @@ function inUse(pair: BackupPair, { counts, vectorSize }: PairVerification, halve
     graphVerdict: graph === null ? pair.graphVerdict : verified,
     vectorsVerdict: vectors === null ? pair.vectorsVerdict : verified,
     ...(graph === null ? {} : { counts }),
-    vectorSize: vectors === null ? null : vectorSize,
+    ...(vectors === null ? { vectorSize: null } : { vectorSize, points: counts.points }),
   };
 }
 

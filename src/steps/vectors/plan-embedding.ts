@@ -8,6 +8,7 @@ import { checkService } from './embed-through-service.js';
 import { EmbeddingRecord } from './embedding-record.js';
 import { contentsNow } from './select-memories.js';
 import { guardSpace, survivingSamples, usableCoverage } from './space-guard.js';
+import { replacesEmptyAsInBackup } from './unfit-collection.js';
 import { sizeInBackup, vectorPlace, type VectorPlace } from './vector-place.js';
 import { stillWanted } from './wanted.js';
 
@@ -24,6 +25,7 @@ export const planEmbedding: Step = {
     refuseToMixSpaces(context);
     const wanted = stillWanted(context, toEmbed(context.work.differences ?? noDifferences()));
     if (wanted.size === 0) return 'every memory has its vector';
+    await replacesEmptyAsInBackup(context);
     const place = await vectorPlace(context);
     const survivors = await survivingSamples(context, wanted);
     const coverage = await usableCoverage(context, wanted, place.size, survivors);
@@ -43,13 +45,14 @@ export const planEmbedding: Step = {
 
 /** A payload that is newer than the graph is left alone, and its vector with it: the collection would hold two spaces. */
 function refuseToMixSpaces({ work, options, graphName }: StepContext): void {
-  const newer = work.differences?.newer.size ?? 0;
+  const { newer: later, undecided } = work.differences ?? noDifferences();
+  const newer = later.size + undecided.size;
   if (!options.newSpace || newer === 0) return;
   throw new Failure({
     operation: 'embed everything anew',
     subject: graphName,
-    reason: `the payloads of ${newer} memories were updated later than the graph and say something else`,
-    hint: 'Nothing was changed. Bring what is newer into the graph first: lifeboat repair --always. Then run the command again.',
+    reason: `the payloads of ${newer} memories were updated later than the graph, or may have been, and say something else`,
+    hint: 'Nothing was changed. Bring what is newer into the graph first: lifeboat repair --always, which also names what no time decides. Then run the command again.',
     exitCode: ExitCode.notAsItShouldBe,
     code: 'payloads-newer',
   });
@@ -87,6 +90,6 @@ async function tellUnfit(context: StepContext, { size }: VectorPlace, covered: n
   const inBackup = options.newSpace || covered > 0 ? null : await sizeInBackup(context);
   if (inBackup !== null && inBackup !== size)
     notice(
-      `The newest backup has vectors of ${inBackup} components, and the collection "${collection}" has ${size}: none of them fits. If it is empty, as AutoMem makes it at its start, delete it, and it will be made as it was.`,
+      `The newest backup has vectors of ${inBackup} components, and the collection "${collection}" has ${size}: none of them fits.`,
     );
 }

@@ -1,8 +1,9 @@
 import { payloadPatch } from '../../memory/encode-payload.js';
-import { newerInPayload } from '../../memory/newer-payload.js';
+import { graphDecides } from '../../memory/newer-payload.js';
 import { joinKey, pointId } from '../../memory/ids.js';
-import { VectorWriter, type PayloadChange } from '../../stores/vectors/vector-writer.js';
+import type { PayloadChange } from '../../stores/vectors/vector-writer.js';
 import { noDifferences, type MemoryIds } from '../differences.js';
+import { vectorWriter } from '../guarded-writers.js';
 import { eligibleMemories } from '../repair/compare.js';
 import { maybeNewer } from '../repair/find-damage.js';
 import type { Step, StepContext } from '../step.js';
@@ -31,11 +32,11 @@ export const refreshPayloads: Step = {
  * @returns how many payloads were changed
  */
 export async function refresh(context: StepContext): Promise<number> {
-  const { work, vectors } = context;
+  const { work } = context;
   const { stale } = work.differences ?? noDifferences();
   const isOwed = await arePayloadsOwed(context);
   const selection: MemoryIds = isOwed ? await eligibleMemories(context) : stale;
-  const writer = new VectorWriter(vectors);
+  const writer = vectorWriter(context);
   let refreshed = 0;
   let looked = 0;
   for await (const memories of selectMemories(context, selection)) {
@@ -66,8 +67,7 @@ async function changesOf(
   return memories.flatMap(({ key, properties }): PayloadChange[] => {
     const payload = payloads.get(key);
     // What is newer than the graph is not made older; the comparison that follows tells of it.
-    const isLeft =
-      payload === undefined || (maybeNewer(context) && newerInPayload(properties, payload) !== null);
+    const isLeft = payload === undefined || (maybeNewer(context) && !graphDecides(properties, payload));
     const patch = isLeft ? null : payloadPatch(payload, properties);
     return patch === null ? [] : [{ id: pointId(key), ...patch }];
   });

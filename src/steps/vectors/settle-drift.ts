@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { joinKey, pointId } from '../../memory/ids.js';
-import { VectorWriter } from '../../stores/vectors/vector-writer.js';
 import { needsGraph, needsVectors, noDifferences, toEmbed, type Differences } from '../differences.js';
+import { vectorWriter } from '../guarded-writers.js';
 import { findDifferences } from '../repair/compare.js';
 import { repairOrphans } from '../repair/repair-graph.js';
 import { safeguardCollection } from '../safeguard.js';
@@ -9,7 +9,6 @@ import type { Step, StepContext } from '../step.js';
 import { embed } from './embed-missing.js';
 import { takeBackLoss, tellLoss, WITHOUT_VECTOR } from './losses.js';
 import { refresh } from './refresh-payloads.js';
-import { memoOf } from './run-memo.js';
 import { vectorsFromBackup } from './vectors-from-backup.js';
 import { setAside } from './write-points.js';
 
@@ -53,6 +52,9 @@ export const settleDrift: Step = {
     tellWithoutVector(context);
     const left = leaveNewer(context);
     if (left > 0) done.push(`${left} payloads that are newer than the graph are left alone`);
+    const undecided = leaveUndecided(context);
+    if (undecided > 0)
+      done.push(`${undecided} memories of which no time says which store is newer are left alone`);
     return done.length === 0 ? 'nothing differs any more' : done.join('; ');
   },
 };
@@ -73,6 +75,19 @@ function leaveNewer(context: StepContext): number {
   return newer.size;
 }
 
+/** Memories that differ while the node has no usable time of change: either text may be the newer one. */
+function leaveUndecided(context: StepContext): number {
+  const { undecided } = context.work.differences ?? noDifferences();
+  if (undecided.size === 0) return 0;
+  const reason =
+    'its node and its payload differ, and the node has no usable updated_at that says which is newer: both stay as they are';
+  for (const key of undecided.keys()) setAside(context, key, reason);
+  context.notice(
+    `${undecided.size} memories differ between graph and payload, and their nodes have no usable updated_at: both sides are left as they are, and in quarantine. Give the nodes an updated_at: of now where the graph is right, of an earlier time than the payload's where that is. Then repair again.`,
+  );
+  return undecided.size;
+}
+
 /** What is left at the end, unless the embedding said why. */
 function tellWithoutVector({ work }: StepContext): void {
   const left = work.differences === null ? 0 : toEmbed(work.differences).size;
@@ -86,7 +101,7 @@ async function lookAgain(context: StepContext, done: string[]): Promise<Differen
   const { work } = context;
   const asked = { ...context, options: { ...context.options, newSpace: false } };
   const found = await findDifferences(asked, GRACE_SECONDS);
-  for (const key of memoOf(work).refused)
+  for (const key of work.refusedVectors)
     for (const kind of ['missing', 'changed', 'placeholders'] as const) found[kind].delete(key);
   work.differences = found;
   work.drift = { before: work.drift?.before ?? null, after: found.percent };
@@ -97,11 +112,11 @@ async function lookAgain(context: StepContext, done: string[]): Promise<Differen
 
 /** Points that this run wrote for memories that the service deleted in the same moment. */
 async function removeOwnOrphans(context: StepContext, found: Differences): Promise<number> {
-  const { written } = memoOf(context.work);
+  const { writtenPoints: written } = context.work;
   const own = found.orphans.filter((id) => written.find(id) >= 0);
   if (own.length === 0) return 0;
   await context.changes.check();
-  const writer = new VectorWriter(context.vectors);
+  const writer = vectorWriter(context);
   await writer.delete(
     context.collection,
     own.map((id) => pointId(joinKey(id))),

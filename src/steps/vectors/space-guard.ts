@@ -7,7 +7,6 @@ import { isMap } from '../../memory/values.js';
 import type { MemoryIds } from '../differences.js';
 import type { StepContext } from '../step.js';
 import { findCoverage, type BackupCoverage } from './backup-coverage.js';
-import { memoOf } from './run-memo.js';
 
 /** Points of the collection looked at for some that can be compared. */
 const SURVIVORS = 64;
@@ -64,15 +63,14 @@ export async function guardSpace(
   size: number,
   samples: readonly SpaceSample[],
 ): Promise<void> {
-  const memo = memoOf(context.work);
-  if (memo.isGuarded) return;
-  const { signal, notice } = context;
+  const { signal, notice, work } = context;
+  if (work.isSpaceGuarded) return;
   const { verdict, reason, cosines } = await checkVectorSpace(provider, samples, signal, { notice });
   if (verdict === 'other') throw otherSpace(provider, reason);
   if (verdict === 'unknown' && samples.length > 0)
     notice(`Which model made the vectors could not be told: ${reason}.`);
   if (cosines.length === 0) await proveSize(context, provider, size);
-  memo.isGuarded = true;
+  work.isSpaceGuarded = true;
 }
 
 /** With nothing to compare with, at least an answer, and its size. */

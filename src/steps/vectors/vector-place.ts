@@ -18,6 +18,9 @@ export interface VectorPlace {
   isAlone: boolean;
 }
 
+/** What vectors need that are not written yet. */
+export type WantedPlace = Pick<VectorPlace, 'size'> & Partial<Pick<VectorPlace, 'distance'>>;
+
 /**
  * The place of the vector without a name, the only one that AutoMem writes and searches, in the config of a collection as
  * Qdrant gives it; beside named ones it stands under the name "".
@@ -37,13 +40,13 @@ export function placeIn(config: unknown): VectorPlace | null {
 }
 
 /**
- * Where vectors go: in the collection that there is, else in the one that will be made.
+ * Where vectors go: in the collection that there is, else in the one that will be made, also in place of one that is empty.
  *
  * @throws Failure where the collection has no place for them
  */
 export async function vectorPlace(context: StepContext): Promise<VectorPlace> {
-  const { vectors, collection } = context;
-  const live = await vectors.collection(collection);
+  const { vectors, collection, work } = context;
+  const live = work.makesCollectionAnew ? null : await vectors.collection(collection);
   const place = placeIn(live === null ? await newCollection(context) : live.config);
   if (place === null) throw noPlace(collection);
   return place;
@@ -62,6 +65,15 @@ export async function newCollection(context: StepContext): Promise<Record<string
     (context.options.newSpace ? null : await sizeInBackup(context)) ?? (await sizeFromSettings(context));
   if (isMap(recorded) && place !== null) return withSize(recorded, size);
   return { params: { vectors: { size, distance: 'Cosine' } } };
+}
+
+/** Where the vectors of the backup fit in; null where there are none, or what is known of them does not agree. */
+export async function placeInBackup(context: StepContext): Promise<WantedPlace | null> {
+  const size = await sizeInBackup(context);
+  if (size === null) return null;
+  const recorded = placeIn((await manifestOf(context))?.collection?.config);
+  if (recorded === null) return { size };
+  return recorded.size === size ? recorded : null;
 }
 
 /** What Lifeboat wrote beside the newest backup; null where there is nothing that can be read. */

@@ -1,11 +1,10 @@
 import type { MemoryIds } from '../differences.js';
 import type { StepContext } from '../step.js';
-import { memoOf } from './run-memo.js';
 import { canBePoint, setAside } from './write-points.js';
 
 /** Those of a selection that can get a vector: not yet refused, and under an id that Qdrant takes. */
 export function stillWanted(context: StepContext, selection: MemoryIds): MemoryIds {
-  const { refused } = memoOf(context.work);
+  const { refusedVectors: refused } = context.work;
   const wanted: MemoryIds = new Map();
   for (const [key, internalId] of selection) {
     if (refused.has(key)) continue;

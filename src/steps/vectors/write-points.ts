@@ -2,12 +2,12 @@ import type { PayloadText } from '../../backup/payload-text.js';
 import { encodePayload, payloadPatch, type PayloadPatch } from '../../memory/encode-payload.js';
 import { idPeculiarity, joinKey, pointId } from '../../memory/ids.js';
 import { isMap, type Value, type ValueMap } from '../../memory/values.js';
-import { newerInPayload } from '../../memory/newer-payload.js';
+import { graphDecides } from '../../memory/newer-payload.js';
 import type { OneVector } from '../../stores/vectors/point-json.js';
-import { VectorWriter } from '../../stores/vectors/vector-writer.js';
+import type { VectorWriter } from '../../stores/vectors/vector-writer.js';
+import { vectorWriter } from '../guarded-writers.js';
 import { maybeNewer } from '../repair/find-damage.js';
 import type { StepContext } from '../step.js';
-import { memoOf } from './run-memo.js';
 import type { SelectedMemory } from './select-memories.js';
 import type { VectorPlace } from './vector-place.js';
 
@@ -41,7 +41,7 @@ export class MemoryPoints {
     /** In an empty collection nobody need look for what is there. */
     private readonly wasEmpty: boolean,
   ) {
-    this.writer = new VectorWriter(context.vectors, { onRefused: (id, reason) => this.refuse(id, reason) });
+    this.writer = vectorWriter(context, { onRefused: (id, reason) => this.refuse(id, reason) });
   }
 
   static async open(context: StepContext, place: VectorPlace): Promise<MemoryPoints> {
@@ -62,8 +62,8 @@ export class MemoryPoints {
     const payloads = await this.payloadsOf(asked);
     const vectors = asked.filter(({ memory }) => !this.isNewer(memory, payloads.get(memory.key)));
     this.refusedCount += asked.length - vectors.length;
-    const { written } = memoOf(context.work);
-    for (const { memory } of vectors) written.add(memory.key);
+    const { writtenPoints } = context.work;
+    for (const { memory } of vectors) writtenPoints.add(memory.key);
     const isThere = ({ memory }: NewVector): boolean => payloads.has(memory.key);
     const whole = this.place.isAlone ? vectors : vectors.filter((one) => !isThere(one));
     await writer.upsert(
@@ -83,7 +83,7 @@ export class MemoryPoints {
 
   /** A payload that was updated after the node is not made older; the comparison at the end tells of it. */
   private isNewer({ properties }: SelectedMemory, payload: Value | undefined): boolean {
-    return payload !== undefined && maybeNewer(this.context) && newerInPayload(properties, payload) !== null;
+    return payload !== undefined && maybeNewer(this.context) && !graphDecides(properties, payload);
   }
 
   /** The payload last: as long as it has its old content, the point is known to be behind. */
@@ -119,7 +119,7 @@ export class MemoryPoints {
 
 /** Puts a memory that gets no vector aside, once in a run. */
 export function setAside(context: StepContext, key: string, reason: string): void {
-  const { refused } = memoOf(context.work);
+  const { refusedVectors: refused } = context.work;
   if (refused.has(key)) return;
   refused.add(key);
   context.quarantine({ kind: 'memory', id: key, reason });

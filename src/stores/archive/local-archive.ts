@@ -1,16 +1,27 @@
+import type { Dirent } from 'node:fs';
 import { open, readdir, stat, type FileHandle } from 'node:fs/promises';
 import { isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { Readable } from 'node:stream';
 
 import { ExitCode, Failure } from '../../failure.js';
-import { LAYOUT_PREFIX, STORE_FOLDERS, type Archive, type ArchiveEntry, type ByteRange } from './archive.js';
+import {
+  BESIDE_PREFIX,
+  changedFile,
+  LAYOUT_PREFIX,
+  STORE_FOLDERS,
+  versionOf,
+  type Archive,
+  type ArchiveEntry,
+  type ByteRange,
+} from './archive.js';
+import { isPartial } from './partial-file.js';
 
 /** Bytes of one read. Large reads keep inflating fed. */
 const READ_SIZE = 1 << 20;
 
 /**
- * Backups in a folder of this machine: `<folder>/falkordb/…` and `<folder>/qdrant/…`, also under `automem-backups/`,
- * as a copy of the S3 bucket has them.
+ * Backups in a folder of this machine: `<folder>/falkordb/…`, `<folder>/qdrant/…` and `<folder>/lifeboat_…`, also under
+ * `automem-backups/`, as a copy of the S3 bucket has them.
  *
  * @param folder absolute path
  */
@@ -19,7 +30,7 @@ export function localArchive(folder: string): Archive {
   return {
     place: root,
     list: () => listFolder(root),
-    open: (path, range) => openFile(root, path, range),
+    open: (path, range, version) => openFile(root, path, range, version),
   };
 }
 
@@ -30,24 +41,40 @@ async function listFolder(root: string): Promise<ArchiveEntry[]> {
   if (!facts.isDirectory()) throw folderFailure(root, { code: 'ENOTDIR' });
   const entries: ArchiveEntry[] = [];
   for (const base of ['', LAYOUT_PREFIX]) {
-    for (const store of STORE_FOLDERS) entries.push(...(await walk(root, join(base, store), true)));
+    entries.push(...(await filesBeside(root, base)));
+    for (const store of STORE_FOLDERS) entries.push(...(await walk(root, join(base, store))));
   }
   return entries.sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
-/** Files under a folder. A link to a folder below the first level is left alone: it may lead in a circle. */
-async function walk(root: string, folder: string, mayBeMissing: boolean): Promise<ArchiveEntry[]> {
-  const path = join(root, folder);
-  const children = await readdir(path, { withFileTypes: true }).catch((error: unknown) => {
+/** What lies beside the folders of the stores, and in no folder. */
+async function filesBeside(root: string, folder: string): Promise<ArchiveEntry[]> {
+  const entries: ArchiveEntry[] = [];
+  for (const child of await childrenOf(join(root, folder))) {
+    if (!child.name.startsWith(BESIDE_PREFIX) || !(child.isFile() || child.isSymbolicLink())) continue;
+    const entry = await entryOf(root, join(folder, child.name));
+    if (entry !== null) entries.push(entry);
+  }
+  return entries;
+}
+
+async function childrenOf(path: string): Promise<Dirent[]> {
+  return readdir(path, { withFileTypes: true }).catch((error: unknown) => {
     // A path that ends in a file is not one of AutoMem's folders.
     const code = codeOf(error);
-    if (mayBeMissing && (code === 'ENOENT' || code === 'ENOTDIR')) return [];
+    if (code === 'ENOENT' || code === 'ENOTDIR') return [];
     throw folderFailure(path, error);
   });
+}
+
+/** Files under a folder. A link to a folder below the first level is left alone: it may lead in a circle. */
+async function walk(root: string, folder: string): Promise<ArchiveEntry[]> {
   const entries: ArchiveEntry[] = [];
-  for (const child of children) {
+  for (const child of await childrenOf(join(root, folder))) {
+    // It has no name of its own yet.
+    if (isPartial(child.name)) continue;
     const inner = join(folder, child.name);
-    if (child.isDirectory()) entries.push(...(await walk(root, inner, true)));
+    if (child.isDirectory()) entries.push(...(await walk(root, inner)));
     else if (child.isFile() || child.isSymbolicLink()) {
       const entry = await entryOf(root, inner);
       if (entry !== null) entries.push(entry);
@@ -60,7 +87,9 @@ async function entryOf(root: string, inner: string): Promise<ArchiveEntry | null
   const path = inner.split(sep).join('/');
   try {
     const facts = await stat(join(root, inner));
-    return facts.isFile() ? { path, bytes: facts.size, modified: facts.mtime.toISOString() } : null;
+    if (!facts.isFile()) return null;
+    const { size: bytes, mtime } = facts;
+    return { path, bytes, modified: mtime.toISOString(), version: versionOf(bytes, mtime) };
   } catch (error) {
     // One bad link must not hide the good backups beside it: it is listed with what is wrong.
     const code = codeOf(error);
@@ -74,7 +103,7 @@ async function entryOf(root: string, inner: string): Promise<ArchiveEntry | null
   }
 }
 
-async function openFile(root: string, path: string, range?: ByteRange): Promise<Readable> {
+async function openFile(root: string, path: string, range?: ByteRange, version?: string): Promise<Readable> {
   const full = resolve(root, path);
   const inside = relative(root, full);
   if (inside === '' || inside.startsWith('..') || isAbsolute(inside)) {
@@ -84,12 +113,21 @@ async function openFile(root: string, path: string, range?: ByteRange): Promise<
   let handle: FileHandle | undefined;
   try {
     handle = await open(full, 'r');
-    if (!(await handle.stat()).isFile()) throw Object.assign(new Error('not a file'), { code: 'EISDIR' });
+    const facts = await handle.stat();
+    if (!facts.isFile()) throw Object.assign(new Error('not a file'), { code: 'EISDIR' });
+    if (versionOf(facts.size, facts.mtime) !== (version ?? versionOf(facts.size, facts.mtime)))
+      throw changedFile(full);
   } catch (error) {
     await handle?.close();
     throw fileFailure(full, error);
   }
-  return Readable.from(readChunks(handle, full, range), { objectMode: false, highWaterMark: READ_SIZE });
+  const opened = handle;
+  const stream = Readable.from(readChunks(opened, full, range), {
+    objectMode: false,
+    highWaterMark: READ_SIZE,
+  });
+  // A generator that was never asked for anything never comes to its end.
+  return stream.once('close', () => void opened.close().catch(() => undefined));
 }
 
 async function* readChunks(handle: FileHandle, path: string, range?: ByteRange): AsyncGenerator<Buffer> {

@@ -2,7 +2,7 @@ import { mkdtemp, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { ExitCode, Failure } from '../../failure.js';
-import type { Archive } from './archive.js';
+import { changedFile, type Archive } from './archive.js';
 import { localArchive } from './local-archive.js';
 
 /** How much of a disk's free space may be filled: a disk that runs full harms others, the stores before all. */
@@ -48,10 +48,22 @@ export async function makePrivateFolder(parent: string): Promise<PrivateFolder> 
   }
 }
 
-/** The archive that was put into a private folder, under the name of where it came from. */
-export function folderArchive(folder: PrivateFolder, place: string): Archive {
+/**
+ * The archive that was put into a private folder, under the name of where it came from.
+ *
+ * @param version of the file that was unpacked, which another run unpacks anew; null where the folder holds a link to it
+ */
+export function folderArchive(folder: PrivateFolder, place: string, version: string | null): Archive {
   const inner = localArchive(folder.path);
-  return { place, list: () => inner.list(), open: (path, range) => inner.open(path, range) };
+  if (version === null) return { ...inner, place };
+  return {
+    place,
+    list: async () => (await inner.list()).map((entry) => ({ ...entry, version })),
+    open: async (path, range, wanted = version) => {
+      if (wanted !== version) throw changedFile(place);
+      return inner.open(path, range);
+    },
+  };
 }
 
 /** What to say when something does not fit into the folder. @param subject what was being unpacked */

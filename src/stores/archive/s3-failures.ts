@@ -1,20 +1,28 @@
 import { ExitCode, Failure } from '../../failure.js';
+import { ofCredentials, ofNetwork } from './s3-connection-failures.js';
+import type { S3Facts } from './s3-facts.js';
+import { ofWriting } from './s3-write-failures.js';
+
+/** What an S3 call was for. */
+export type S3Action = 'list' | 'read' | 'write' | 'remove';
+
+const OPERATIONS: Readonly<Record<S3Action, string>> = {
+  list: 'list the backups',
+  read: 'read the backup file',
+  write: 'write the backup file',
+  remove: 'remove the backup file',
+};
 
 /** What an S3 call was about. */
 export interface S3Subject {
+  /** Without one: a key is read, a bucket is listed. */
+  action?: S3Action;
   bucket: string;
   endpoint: string | null;
   region: string | null;
   key?: string;
   /** Milliseconds. */
   waits: { connectMs: number; silenceMs: number };
-}
-
-interface Facts {
-  reason: string;
-  hint: string;
-  code: string;
-  exitCode?: ExitCode;
 }
 
 /** Turns what the SDK threw into a Failure that says which of the many things it was. */
@@ -24,7 +32,7 @@ export function s3Failure(subject: S3Subject, error: unknown): Failure {
   const target = `s3://${subject.bucket}${subject.key === undefined ? '' : `/${subject.key}`}`;
   return new Failure(
     {
-      operation: subject.key === undefined ? 'list the backups' : 'read the backup file',
+      operation: OPERATIONS[actionOf(subject)],
       subject: subject.endpoint === null ? target : `${target} at ${subject.endpoint}`,
       exitCode: ExitCode.unreachable,
       ...facts,
@@ -33,30 +41,41 @@ export function s3Failure(subject: S3Subject, error: unknown): Failure {
   );
 }
 
+function actionOf({ action, key }: S3Subject): S3Action {
+  return action ?? (key === undefined ? 'list' : 'read');
+}
+
 /** The error's name as S3 gives it: "NoSuchBucket", "AccessDenied". */
 export function nameOf(error: unknown): string {
   const { name, Code } = error as { name?: string; Code?: string };
   return Code ?? name ?? '';
 }
 
-function factsOf(subject: S3Subject, error: unknown): Facts {
+/** The HTTP status of the answer; undefined where there was none. */
+export function statusOf(error: unknown): number | undefined {
+  return (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode;
+}
+
+function factsOf(subject: S3Subject, error: unknown): S3Facts {
   const name = nameOf(error);
   const message = error instanceof Error ? error.message : String(error);
-  const status = (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode;
+  const status = statusOf(error);
+  const action = actionOf(subject);
   return (
-    ofObject(subject, name) ??
+    (action === 'write' || action === 'remove' ? ofWriting(action, name, status) : ofObject(subject, name)) ??
+    ofLoad(name, status) ??
     ofBucket(subject, name, status) ??
     ofCredentials(name, message) ??
     ofNetwork(subject, error) ?? {
       reason: `${name === '' ? 'error' : name}: ${message}${status === undefined ? '' : ` (HTTP ${status})`}`,
       hint: 'Try again; if it stays, look at the bucket with the AWS command line.',
-      code: 'archive-unreadable',
+      code: action === 'write' || action === 'remove' ? 'archive-unwritable' : 'archive-unreadable',
       exitCode: ExitCode.failed,
     }
   );
 }
 
-function ofObject({ key }: S3Subject, name: string): Facts | null {
+function ofObject({ key }: S3Subject, name: string): S3Facts | null {
   if (key === undefined) return null;
   const another = 'Use another backup.';
   switch (name) {
@@ -94,7 +113,7 @@ function ofObject({ key }: S3Subject, name: string): Facts | null {
   }
 }
 
-function ofBucket({ bucket, region }: S3Subject, name: string, status: number | undefined): Facts | null {
+function ofBucket({ bucket, region }: S3Subject, name: string, status: number | undefined): S3Facts | null {
   switch (name) {
     case 'NoSuchBucket':
       return {
@@ -120,98 +139,23 @@ function ofBucket({ bucket, region }: S3Subject, name: string, status: number | 
   }
 }
 
-function wrongRegion(bucket: string, region: string | null): Facts {
+function ofLoad(name: string, status: number | undefined): S3Facts | null {
+  if (
+    !/^(?:SlowDown|Throttl|RequestThrottled|TooManyRequests|RequestLimitExceeded)/.test(name) &&
+    status !== 429
+  )
+    return null;
+  return {
+    reason: `the store asks for fewer requests (${name}), and did so again after every pause`,
+    hint: 'Try again later; if it stays, look at what else uses the bucket.',
+    code: 's3-throttled',
+  };
+}
+
+function wrongRegion(bucket: string, region: string | null): S3Facts {
   return {
     reason: `the bucket "${bucket}" is in another region than ${region ?? 'the one set'}`,
     hint: `Set AWS_REGION to the bucket's region: \`aws s3api get-bucket-location --bucket ${bucket}\`.`,
     code: 's3-wrong-region',
   };
-}
-
-function ofCredentials(name: string, message: string): Facts | null {
-  const expired = /^(?:ExpiredToken|ExpiredTokenException|TokenRefreshRequired|RequestExpired)$/.test(name);
-  const missing = name === 'CredentialsProviderError' || name === 'TokenProviderError';
-  if (expired || (missing && /expired/i.test(message))) {
-    return {
-      reason: 'the credentials have expired',
-      hint: 'Sign in again (`aws sso login`), or set fresh AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN.',
-      code: 's3-expired-credentials',
-    };
-  }
-  if (missing) {
-    return {
-      reason: 'no credentials were found',
-      hint: 'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE.',
-      code: 's3-no-credentials',
-    };
-  }
-  if (/^(?:InvalidAccessKeyId|SignatureDoesNotMatch|InvalidToken|InvalidClientTokenId)$/.test(name)) {
-    return {
-      reason: `the credentials are wrong (${name})`,
-      hint: 'Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN.',
-      code: 's3-wrong-credentials',
-    };
-  }
-  if (name === 'RequestTimeTooSkewed') {
-    return {
-      reason: 'the clock of this machine is more than 15 minutes off',
-      hint: 'Set the clock and try again.',
-      code: 's3-clock',
-    };
-  }
-  if (/^Region is missing/.test(message)) {
-    return {
-      reason: 'no region is set',
-      hint: "Set AWS_REGION to the bucket's region.",
-      code: 's3-no-region',
-    };
-  }
-  return null;
-}
-
-function ofNetwork({ endpoint, waits }: S3Subject, error: unknown): Facts | null {
-  const { code, name, message } = rootOf(error);
-  const where = endpoint ?? 'S3';
-  const hint = 'Check AWS_ENDPOINT_URL_S3, the network and the proxy.';
-  const down = (reason: string): Facts => ({ reason, hint, code: 's3-unreachable' });
-  switch (code) {
-    case 'ECONNREFUSED':
-      return down(`nothing listens at ${where} (connection refused)`);
-    case 'ENOTFOUND':
-    case 'EAI_AGAIN':
-      return down(`the host of ${where} has no address (${code})`);
-    case 'EHOSTUNREACH':
-    case 'ENETUNREACH':
-      return down(`there is no way to ${where} (${code})`);
-    case 'ECONNRESET':
-    case 'EPIPE':
-      return down(`${where} closed the connection (${code})`);
-    default:
-  }
-  if (name === 'TimeoutError' || code === 'ETIMEDOUT') {
-    const { connectMs, silenceMs } = waits;
-    return down(
-      `${where} did not answer within ${connectMs / 1000} s to connect or ${silenceMs / 1000} s to reply`,
-    );
-  }
-  if (/CERT|TLS|SSL|SELF_SIGNED|UNABLE_TO_/.test(code)) {
-    return {
-      reason: `the TLS certificate of ${where} is not trusted (${code}: ${message})`,
-      hint: 'Set NODE_EXTRA_CA_CERTS to the certificate authority of the store.',
-      code: 's3-tls',
-    };
-  }
-  return null;
-}
-
-/** The system's own error under the SDK's wrappers. */
-function rootOf(error: unknown): { code: string; name: string; message: string } {
-  let found = error as NodeJS.ErrnoException & { errors?: unknown[] };
-  // A host with several addresses fails with one error for each; they differ in the address only.
-  for (let depth = 0; depth < 5 && found.code === undefined; depth++) {
-    const inner = found.errors?.[0] ?? found.cause;
-    if (!(inner instanceof Error)) break;
-    found = inner;
-  }
-  return { code: found.code ?? '', name: found.name, message: found.message };
 }

@@ -1,4 +1,4 @@
-import { createWriteStream } from 'node:fs';
+import { createWriteStream, type Stats } from 'node:fs';
 import { mkdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { pipeline as connect, type Readable, type Writable } from 'node:stream';
@@ -8,7 +8,7 @@ import { createGunzip } from 'node:zlib';
 import { extract, type Header } from 'tar-stream';
 
 import { ExitCode, Failure } from '../../failure.js';
-import { LAYOUT_PREFIX, readAll, STORE_FOLDERS, type Archive } from './archive.js';
+import { BESIDE_PREFIX, LAYOUT_PREFIX, readAll, STORE_FOLDERS, versionOf, type Archive } from './archive.js';
 import { localArchive } from './local-archive.js';
 import { folderArchive, makePrivateFolder, noRoom, type PrivateFolder } from './private-folder.js';
 import { TarGuard, TarTrouble } from './tar-guard.js';
@@ -19,7 +19,7 @@ const MAX_ENTRIES = 2_000;
 const STORES = STORE_FOLDERS.join('|');
 /** A name that begins with a letter or digit and holds no slash cannot lead anywhere else. */
 const FILE_NAME = new RegExp(
-  `^(?:${LAYOUT_PREFIX}/)?(?:(?:${STORES})/[A-Za-z0-9][A-Za-z0-9._-]{0,199}|lifeboat_[0-9_]{15}\\.manifest\\.json)$`,
+  `^(?:${LAYOUT_PREFIX}/)?(?:(?:${STORES})/[A-Za-z0-9][A-Za-z0-9._-]{0,199}|${BESIDE_PREFIX}[0-9_]{15}\\.[a-z]{1,20}\\.json)$`,
 );
 const FOLDER_NAME = new RegExp(`^(?:${LAYOUT_PREFIX}/?)?(?:${STORES})?/?$`);
 
@@ -44,17 +44,20 @@ export async function openTarArchive(
 ): Promise<TemporaryArchive> {
   const folder = await makePrivateFolder(scratch);
   try {
-    await unpack(file, folder, signal);
+    const { size, mtime } = await unpack(file, folder, signal);
+    const archive = folderArchive(folder, file, versionOf(size, mtime));
+    return { ...archive, close: () => folder.close() };
   } catch (error) {
     await folder.close();
     throw asFailure(file, folder, error);
   }
-  return { ...folderArchive(folder, file), close: () => folder.close() };
 }
 
-async function unpack(file: string, folder: PrivateFolder, signal?: AbortSignal): Promise<void> {
+/** @returns what the file was when its reading began */
+async function unpack(file: string, folder: PrivateFolder, signal?: AbortSignal): Promise<Stats> {
   const source = await openUnzipped(file);
-  const guard = new TarGuard(folder.room, (await stat(file)).size);
+  const facts = await stat(file);
+  const guard = new TarGuard(folder.room, facts.size);
   const entries = extract();
   // Errors reach the loop through `entries`, but not the entry that is just being written: it would wait forever.
   // The parser's streams are of another make, with the same events.
@@ -73,6 +76,7 @@ async function unpack(file: string, folder: PrivateFolder, signal?: AbortSignal)
     else await Promise.race([writeEntry(entry, join(folder.path, name)), broken]);
   }
   if (seen.size === 0) throw new TarTrouble('tar-empty', 'it holds no files');
+  return facts;
 }
 
 async function openUnzipped(file: string): Promise<Readable> {
@@ -112,8 +116,8 @@ function checkedName({ name, type }: Header, seen: Set<string>): string | null {
 }
 
 function foreign(what: string): TarTrouble {
-  const expected = STORE_FOLDERS.map((store) => `${store}/…`).join(' and ');
-  return new TarTrouble('tar-foreign', `it holds ${what}, where a backup of AutoMem holds ${expected}`);
+  const reason = `it holds ${what}, where a backup of AutoMem holds falkordb/… and qdrant/…`;
+  return new TarTrouble('tar-foreign', reason);
 }
 
 function asFailure(file: string, folder: PrivateFolder, error: unknown): unknown {

@@ -180,6 +180,8 @@ const UNREACHABLE = new Set([
 function diagnose(error: unknown, address: GraphAddress, timeoutMs: number): Diagnosis {
   const message = error instanceof Error ? error.message : String(error);
   const code = (error as { code?: string } | null)?.code ?? '';
+  // The server's own words for a query that it ended, which is no silence on the way to it.
+  if (/^Query timed out/.test(message)) return serverDiagnosis(message);
   return networkDiagnosis(code, message, address, timeoutMs) ?? serverDiagnosis(message);
 }
 
@@ -271,6 +273,12 @@ const SERVER_SAYS: readonly (Diagnosis & { when: RegExp })[] = [
     code: 'out-of-memory',
     reason: 'the server has no memory left: {}',
     hint: 'Raise maxmemory or the size of the machine: during a recovery both the old and the new graph are in memory.',
+  },
+  {
+    when: /^Query timed out/,
+    code: 'query-timeout',
+    reason: 'the server ended a query that took longer than it allows',
+    hint: 'Raise its limit, then run the command again: GRAPH.CONFIG SET TIMEOUT_MAX 0, and TIMEOUT_DEFAULT or TIMEOUT likewise.',
   },
   {
     when: /MISCONF/,

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis';
 import { MEMORY_LABEL } from '../../memory/contract.js';
 import { printPythonJson } from '../../memory/json.js';
-import type { GraphNode, GraphRelationship, Value } from '../../memory/values.js';
+import { addCount, type GraphNode, type GraphRelationship, type Value } from '../../memory/values.js';
 import {
   connectGraph,
   DEFAULT_ANSWER_TIMEOUT_MS,
@@ -47,8 +47,8 @@ export const DIGEST_PRIME = 1_000_003;
 /** Rows a page: well below the 10,000 at which the official image cuts every result without a word. */
 export const PAGE_ROWS = 500;
 
-/** The most rows that one query may return. */
-const MAX_ROWS = 5_000;
+/** The most rows that one query asks for: a server that cuts results below it cannot be read completely. */
+export const NEEDED_ROWS = 5_000;
 
 /**
  * One connection to a FalkorDB server. Queries of one connection run one after another; open several to overlap.
@@ -80,9 +80,13 @@ export class GraphStore {
     try {
       return await this.redis.call(name, ...args);
     } catch (error) {
-      const isSilent = error instanceof Error && error.message === 'Command timed out';
-      throw graphFailure(operation, this.address, error, isSilent ? this.answerTimeoutMs : 0);
+      throw this.failure(operation, error);
     }
+  }
+
+  private failure(operation: string, error: unknown): Error {
+    const isSilent = error instanceof Error && error.message === 'Command timed out';
+    return graphFailure(operation, this.address, error, isSilent ? this.answerTimeoutMs : 0);
   }
 
   /** Graph, another kind of key, or nothing. */
@@ -116,17 +120,34 @@ export class GraphStore {
     return this.query('GRAPH.QUERY', graph, cypher);
   }
 
-  private async query(command: string, graph: string, cypher: string): Promise<CompactCell[][]> {
+  /**
+   * As {@link write}, after a WATCH on this connection. A query in a transaction holds the whole server up while it runs:
+   * only for short ones.
+   *
+   * @returns null where a watched key was touched since: then nothing was done
+   */
+  async writeWatched(graph: string, cypher: string): Promise<CompactCell[][] | null> {
+    const asked = this.redis.multi().call('GRAPH.QUERY', ...this.queryArguments(graph, cypher));
+    try {
+      const [reply] = (await asked.exec()) ?? [];
+      if (reply === undefined) return null;
+      const [error, answer] = reply;
+      if (error !== null) throw error;
+      return rowsOf(answer as CompactReply | [string[]]);
+    } catch (error) {
+      throw this.failure(`query the graph ${graph}`, error);
+    }
+  }
+
+  private queryArguments(graph: string, cypher: string): (string | number)[] {
     const timeout = this.queryTimeoutMs > 0 ? ['TIMEOUT', this.queryTimeoutMs] : [];
-    const reply = (await this.command(
-      `query the graph ${graph}`,
-      command,
-      graph,
-      cypher,
-      '--compact',
-      ...timeout,
-    )) as CompactReply | [string[]];
-    return reply.length === 3 ? reply[1] : [];
+    return [graph, cypher, '--compact', ...timeout];
+  }
+
+  private async query(command: string, graph: string, cypher: string): Promise<CompactCell[][]> {
+    const asked = this.queryArguments(graph, cypher);
+    const reply = await this.command(`query the graph ${graph}`, command, ...asked);
+    return rowsOf(reply as CompactReply | [string[]]);
   }
 
   /** One number from an aggregate. */
@@ -169,7 +190,7 @@ export class GraphStore {
     for (const [key, count] of await this.rows(graph, cypher)) {
       const decoded = decodeValue(key as CompactCell);
       const name = Array.isArray(decoded) ? decoded.map(textOf).join(':') : textOf(decoded);
-      counts[name] = (counts[name] ?? 0) + Number(decodeValue(count as CompactCell));
+      addCount(counts, name, Number(decodeValue(count as CompactCell)));
     }
     return counts;
   }
@@ -239,12 +260,12 @@ export class GraphStore {
       const to = Math.min(end, from + span);
       const where = `MATCH (a)-[r]->(b) WHERE id(a) >= ${from} AND id(a) < ${to}`;
       const count = await this.scalar(graph, `${where} RETURN count(r)`);
-      if (count > MAX_ROWS && span > 1) {
+      if (count > NEEDED_ROWS && span > 1) {
         span = Math.max(1, Math.floor(span / 2));
         continue;
       }
-      for (let skip = 0; skip < count; skip += MAX_ROWS) {
-        const page = count > MAX_ROWS ? ` ORDER BY id(r) SKIP ${skip} LIMIT ${MAX_ROWS}` : '';
+      for (let skip = 0; skip < count; skip += NEEDED_ROWS) {
+        const page = count > NEEDED_ROWS ? ` ORDER BY id(r) SKIP ${skip} LIMIT ${NEEDED_ROWS}` : '';
         const rows = await this.rows(graph, `${where} RETURN r${page}`);
         yield await this.decoded(graph, rows, decodeRelationship);
       }
@@ -285,6 +306,11 @@ export class GraphStore {
     this.names.set(graph, names);
     return names;
   }
+}
+
+/** A reply without a result has its statistics alone. */
+function rowsOf(reply: CompactReply | [string[]]): CompactCell[][] {
+  return reply.length === 3 ? reply[1] : [];
 }
 
 /** Names are texts; a type that somebody wrote as a number is shown as one. */

@@ -1,5 +1,5 @@
 import { isStorable } from '../../memory/payload.js';
-import type { GraphNode, Value, ValueMap } from '../../memory/values.js';
+import { setOwn, type GraphNode, type ValueMap } from '../../memory/values.js';
 import { BulkBlock } from './bulk-encoder.js';
 import { quoteName } from './cypher.js';
 import { DIGEST_PRIME, type GraphStore, type RelationshipDigest } from './graph-store.js';
@@ -189,6 +189,11 @@ export class BulkWriter {
 
 const SOUND_NAME = /^[^`\0]+$/;
 
+/** Whether a label, type or property of this name can be stored, and be named by a query. */
+export function isSoundName(name: string): boolean {
+  return SOUND_NAME.test(name) && name.isWellFormed();
+}
+
 /** @throws Unwritable where a label, type or property name cannot be stored or could never be queried. */
 export function checkNames(labels: readonly string[], keys: readonly string[]): void {
   if (labels.length === 0) throw new Unwritable('it has no label');
@@ -201,8 +206,10 @@ export function checkNames(labels: readonly string[], keys: readonly string[]): 
 }
 
 function checkName(name: string): void {
-  if (SOUND_NAME.test(name)) return;
+  if (isSoundName(name)) return;
   if (name === '') throw new Unwritable('a label, type or property name is empty');
+  if (!name.isWellFormed())
+    throw new Unwritable(`the name ${JSON.stringify(name)} holds half a character, which no text can hold`);
   throw new Unwritable(
     `the name ${JSON.stringify(name)} holds a backtick or a NUL character, which no query can name`,
   );
@@ -242,11 +249,11 @@ export function withoutUnsoundNames(
 export function storableProperties(properties: ValueMap): { kept: ValueMap; refused: string[] } {
   const entries = Object.entries(properties);
   if (entries.every(([, value]) => isStorable(value))) return { kept: properties, refused: [] };
-  const kept: Record<string, Value> = {};
+  const kept: ValueMap = {};
   const refused: string[] = [];
   for (const [key, value] of entries) {
     if (value === null) continue;
-    if (isStorable(value)) kept[key] = value;
+    if (isStorable(value)) setOwn(kept, key, value);
     else refused.push(key);
   }
   return { kept, refused };

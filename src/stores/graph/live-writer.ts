@@ -1,6 +1,8 @@
 import type { Value, ValueMap } from '../../memory/values.js';
+import type { GraphGuard, Written } from '../write-guard.js';
 import { quoteName, toCypherLiteral } from './cypher.js';
 import type { GraphStore } from './graph-store.js';
+import { GuardedGraph } from './guarded-graph.js';
 import { batches } from './live-pages.js';
 import { decodeValue } from './reply.js';
 
@@ -47,10 +49,16 @@ export interface KnownRelationship {
  * own, because only those let the server find a node without looking at every one. Checked on FalkorDB 4.16.3.
  */
 export class LiveWriter {
+  private readonly target: GuardedGraph;
+
+  /** @param guard is asked before each query; see GuardedGraph */
   constructor(
-    private readonly store: GraphStore,
+    store: GraphStore,
     readonly graph: string,
-  ) {}
+    guard: GraphGuard | null,
+  ) {
+    this.target = new GuardedGraph(store, guard);
+  }
 
   /** @returns internal ids, in the order of the nodes */
   async createNodes(nodes: readonly NewNode[]): Promise<number[]> {
@@ -62,6 +70,7 @@ export class LiveWriter {
         const created = await this.write(
           { p: properties },
           `${rows(batch)} CREATE (n${labels}) SET n = $p[i] RETURN i, id(n)`,
+          batch.length,
         );
         for (const [at, id] of created) ids[batch[Number(at)] as number] = Number(id);
       }
@@ -98,7 +107,7 @@ export class LiveWriter {
       labels.remove.length === 0 ? '' : `REMOVE n${names(labels.remove)}`,
     ].filter((change) => change !== '');
     if (changes.length === 0) return;
-    await this.write({}, `MATCH (n) WHERE id(n) = ${internalId} ${changes.join(' ')} RETURN id(n)`);
+    await this.write({}, `MATCH (n) WHERE id(n) = ${internalId} ${changes.join(' ')} RETURN id(n)`, 1);
   }
 
   /** @returns internal ids, in the order of the relationships; null where a node at one of its ends is gone */
@@ -112,6 +121,8 @@ export class LiveWriter {
           ends(records, { p: records.map(({ properties }) => properties) }),
           `${rows(batch)} WITH i, $s[i] AS x, $t[i] AS y MATCH (a), (b) WHERE id(a) = x AND id(b) = y
            CREATE (a)-[r${names([type])}]->(b) SET r = $p[i] RETURN i, id(r)`,
+          batch.length,
+          'relationships',
         );
         for (const [at, id] of created) ids[batch[Number(at)] as number] = Number(id);
       }
@@ -154,6 +165,7 @@ export class LiveWriter {
             rows: batch.map((node) => ({ ...rowOf(node), still: { ...node.still } })),
           },
           `${rows(batch)} WITH i, $ids[i] AS x MATCH (n) WHERE id(n) = x WITH n, $rows[i] AS row ${where} ${change}`,
+          batch.length,
         );
         for (const [id] of changed) done.add(Number(id));
       }
@@ -177,16 +189,23 @@ export class LiveWriter {
         ends(records, { ids, ...Object.fromEntries(own) }),
         `${rows(batch)} WITH i, $ids[i] AS z, $s[i] AS x, $t[i] AS y
          MATCH (a)-[r]->(b) WHERE id(a) = x AND id(b) = y AND id(r) = z ${change} RETURN i`,
+        batch.length,
+        'relationships',
       );
       found += changed.length;
     }
     return found;
   }
 
-  private async write(parameters: Record<string, Value>, query: string): Promise<Value[][]> {
+  private async write(
+    parameters: Record<string, Value>,
+    query: string,
+    count: number,
+    what: Written = 'nodes',
+  ): Promise<Value[][]> {
     const header = Object.entries(parameters).map(([name, value]) => `${name}=${toCypherLiteral(value)}`);
     const text = header.length === 0 ? query : `CYPHER ${header.join(' ')} ${query}`;
-    return (await this.store.write(this.graph, text)).map((row) => row.map(decodeValue));
+    return (await this.target.write(this.graph, text, what, count)).map((row) => row.map(decodeValue));
   }
 }
 

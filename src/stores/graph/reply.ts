@@ -1,5 +1,6 @@
 import {
   double,
+  setOwn,
   type GraphNode,
   type GraphRelationship,
   type Value,
@@ -75,7 +76,8 @@ function parseDouble(text: string): number {
 
 function decodeMap(flat: unknown[]): ValueMap {
   const map: ValueMap = {};
-  for (let i = 0; i < flat.length; i += 2) map[flat[i] as string] = decodeValue(flat[i + 1] as CompactCell);
+  for (let i = 0; i < flat.length; i += 2)
+    setOwn(map, flat[i] as string, decodeValue(flat[i + 1] as CompactCell));
   return map;
 }
 
@@ -102,7 +104,7 @@ export function decodeRelationship(cell: CompactCell, names: GraphNames): GraphR
 
 function decodeProperties(properties: CompactProperty[], names: GraphNames): ValueMap {
   const map: ValueMap = {};
-  for (const [key, tag, value] of properties) map[known(names.keys, key)] = decodeValue([tag, value]);
+  for (const [key, tag, value] of properties) setOwn(map, known(names.keys, key), decodeValue([tag, value]));
   return map;
 }
 

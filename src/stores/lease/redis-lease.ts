@@ -35,8 +35,8 @@ const fenceKey = (graph: string): string => `{${graph}}:lifeboat-fence`;
  * is false, the connection is left watching: UNWATCH or close it.
  */
 export async function watchLease(redis: Redis, graph: string, token: number): Promise<boolean> {
-  await redis.watch(leaseKey(graph));
-  const text = await redis.get(leaseKey(graph));
+  // Answered in the order in which they are sent: one way there and back.
+  const [, text] = await Promise.all([redis.watch(leaseKey(graph)), redis.get(leaseKey(graph))]);
   return text !== null && parseEntry(text)?.record.token === token;
 }
 

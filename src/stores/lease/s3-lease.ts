@@ -1,8 +1,11 @@
-import type * as Sdk from '@aws-sdk/client-s3';
-import type { S3Client } from '@aws-sdk/client-s3';
-
 import { ExitCode, Failure } from '../../failure.js';
-import type { S3Place, S3Waits } from '../archive/s3-archive.js';
+import {
+  connectS3,
+  hearServerDate,
+  type S3Connection,
+  type S3Place,
+  type S3Waits,
+} from '../archive/s3-client.js';
 import { nameOf, s3Failure } from '../archive/s3-failures.js';
 import {
   nextToken,
@@ -19,17 +22,14 @@ import {
 
 const WAITS: S3Waits = { connectMs: 2_000, silenceMs: 5_000 };
 
+/** A lease that cannot be asked about soon is as good as lost. */
+const ATTEMPTS = 2;
+
 /** The times of HTTP's headers are whole seconds: an age may be this much too high. */
 const RESOLUTION_MS = 1_000;
 
 /** A version that no object has. */
 const NO_VERSION = `"${'0'.repeat(32)}"`;
-
-interface AwsCredentials {
-  accessKeyId: string;
-  secretAccessKey: string;
-  sessionToken?: string;
-}
 
 /** What a write depends on. */
 type Condition = { IfNoneMatch: '*' } | { IfMatch: string };
@@ -56,7 +56,7 @@ class S3Lease implements LeaseStore {
   readonly place: string;
   private readonly folder: string;
   private readonly key: string;
-  private connection: Promise<{ sdk: typeof Sdk; client: S3Client }> | null = null;
+  private connection: Promise<S3Connection> | null = null;
   private proven: Promise<void> | null = null;
 
   constructor(
@@ -127,21 +127,12 @@ class S3Lease implements LeaseStore {
   private async get(): Promise<Found | null> {
     const { sdk, client } = await this.connected();
     const command = new sdk.GetObjectCommand({ Bucket: this.bucket.bucket, Key: this.key });
-    let date = '';
-    command.middlewareStack.add(
-      (next) => async (args) => {
-        const result = await next(args);
-        const { headers } = result.response as { headers?: Record<string, string> };
-        date = headers?.['date'] ?? '';
-        return result;
-      },
-      { step: 'deserialize', name: 'lifeboatServerTime', priority: 'low' },
-    );
+    const date = hearServerDate(command);
     try {
       const { Body, ETag, LastModified } = await client.send(command);
       const entry = parseEntry((await Body?.transformToString()) ?? '');
       if (entry === null) throw this.unreadable();
-      return { entry, version: ETag ?? '', ageMs: this.age(date, LastModified) };
+      return { entry, version: ETag ?? '', ageMs: this.age(date(), LastModified) };
     } catch (error) {
       if (nameOf(error) === 'NoSuchKey') return null;
       throw this.failureOf(error);
@@ -176,8 +167,8 @@ class S3Lease implements LeaseStore {
     }
   }
 
-  private connected(): Promise<{ sdk: typeof Sdk; client: S3Client }> {
-    return (this.connection ??= connect(this.bucket, this.waits));
+  private connected(): Promise<S3Connection> {
+    return (this.connection ??= connectS3(this.bucket, this.waits, ATTEMPTS));
   }
 
   private failureOf(error: unknown): Failure {
@@ -215,26 +206,4 @@ class S3Lease implements LeaseStore {
       `aws s3 rm ${this.place}${at}`,
     );
   }
-}
-
-/** The SDK is loaded with the first call: loading takes longer than most commands run. */
-async function connect(place: S3Place, waits: S3Waits): Promise<{ sdk: typeof Sdk; client: S3Client }> {
-  const sdk = await import('@aws-sdk/client-s3');
-  const { endpoint, profile, credentials } = place;
-  // AWS itself needs the region; other stores take any.
-  const region = place.region ?? (endpoint === null ? null : 'us-east-1');
-  const client = new sdk.S3Client({
-    maxAttempts: 2,
-    followRegionRedirects: true,
-    requestHandler: { connectionTimeout: waits.connectMs, socketTimeout: waits.silenceMs },
-    ...(endpoint === null ? {} : { endpoint, forcePathStyle: true }),
-    ...(region === null ? {} : { region }),
-    ...(profile === null ? {} : { profile }),
-    ...(credentials === null ? {} : { credentials: keysOf(credentials) }),
-  });
-  return { sdk, client };
-}
-
-function keysOf({ sessionToken, ...keys }: NonNullable<S3Place['credentials']>): AwsCredentials {
-  return sessionToken === null ? keys : { ...keys, sessionToken };
 }

@@ -46,8 +46,17 @@ export class HttpConnections {
     this.agent.destroy();
   }
 
-  /** Sends a request and reads the whole answer. Rejects with the socket's error, or with ETIMEDOUT. */
-  async request(outgoing: Outgoing, body: string | null): Promise<{ status: number; text: string }> {
+  /**
+   * Sends a request and reads the whole answer. Rejects with the socket's error, or with ETIMEDOUT.
+   *
+   * @param beforeEnd asked when all but the last byte of the body is on its way, and nothing else is left to wait for: where
+   * it throws, the server never gets the whole, and the request rejects with that
+   */
+  async request(
+    outgoing: Outgoing,
+    body: string | Buffer | null,
+    beforeEnd?: () => Promise<void>,
+  ): Promise<{ status: number; text: string }> {
     const { promise, resolve, reject } = Promise.withResolvers<{ status: number; text: string }>();
     const headers =
       body === null ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
@@ -58,7 +67,8 @@ export class HttpConnections {
       }, reject);
     });
     request.on('error', reject);
-    request.end(body ?? undefined);
+    if (beforeEnd === undefined || !Buffer.isBuffer(body)) request.end(body ?? undefined);
+    else endLater(request, body, beforeEnd);
     return promise;
   }
 
@@ -106,6 +116,17 @@ export class HttpConnections {
     });
     return request;
   }
+}
+
+/** Sends a body that counts only with its last byte. What goes wrong is told by the request's `error`. */
+function endLater(request: http.ClientRequest, body: Buffer, beforeEnd: () => Promise<void>): void {
+  request.write(body.subarray(0, -1), (broken) => {
+    if (broken) return;
+    beforeEnd().then(
+      () => request.end(body.subarray(-1)),
+      (error: unknown) => request.destroy(error as Error),
+    );
+  });
 }
 
 /** Reads an answer to its end. Rejects where it was cut short. */

@@ -71,10 +71,14 @@ export function parsePoints(text: string, numbers: 'fast' | 'exact', key: 'point
   return list as unknown as VectorPoint[];
 }
 
-/** The points of a scroll's answer, cut out of its text without parsing vectors and payloads. */
-export function rawPoints(text: string): RawPoint[] {
+/**
+ * The points of an answer, cut out of its text without parsing vectors and payloads.
+ *
+ * @param key the field that holds their list
+ */
+export function rawPoints(text: string, key: 'points' | 'result' = 'points'): RawPoint[] {
   // Nothing that users write stands before the points.
-  const at = text.indexOf('"points"');
+  const at = text.indexOf(`"${key}"`);
   const start = at < 0 ? -1 : text.indexOf('[', at);
   if (start < 0) throw noPoints();
   return rawObjects(text, start).map((fields) => {

@@ -9,7 +9,7 @@ export interface Ask {
   operation: string;
   method: Method;
   path: string;
-  /** JSON text, or a value to make it of. */
+  /** JSON as text or bytes, or a value to make it of. */
   body?: unknown;
   /**
    * `soon` (default) sends again what broke, twice: for reads. `patiently` goes on for ten to thirty seconds and
@@ -18,6 +18,8 @@ export interface Ask {
   retry?: 'soon' | 'patiently' | 'never';
   /** Milliseconds without a sign of life; default: those of the address. */
   timeoutMs?: number;
+  /** Each time that it is sent, asked before the last byte of a body of bytes; where it throws, the request is not made. */
+  beforeEnd?: () => Promise<void>;
 }
 
 const PATIENCE = {
@@ -49,10 +51,10 @@ export class VectorRequests {
   /** The answer as it came. */
   async text(ask: Ask): Promise<string> {
     const retry = ask.retry ?? 'soon';
-    const { method, path, timeoutMs, body } = ask;
-    const text = body === undefined ? null : typeof body === 'string' ? body : JSON.stringify(body);
+    const { method, path, timeoutMs, body, beforeEnd } = ask;
+    const sent = body === undefined ? null : isReady(body) ? body : JSON.stringify(body);
     const send = async (): Promise<string> => {
-      const reply = await this.http.request({ method, path, timeoutMs }, text);
+      const reply = await this.http.request({ method, path, timeoutMs }, sent, beforeEnd);
       if (reply.status >= 400) throw new HttpError(reply.status, errorText(reply.text));
       return reply.text;
     };
@@ -117,6 +119,10 @@ function isTransient(error: Error, isPatient: boolean): boolean {
   if (error instanceof HttpError) return error.status === 502 || error.status === 503 || error.status === 429;
   const code = (error as { code?: string }).code ?? '';
   return code === 'ECONNRESET' || code === 'EPIPE' || (isPatient && code === 'ECONNREFUSED');
+}
+
+function isReady(body: unknown): body is string | Buffer {
+  return typeof body === 'string' || Buffer.isBuffer(body);
 }
 
 function parsed(text: string): unknown {

@@ -71,12 +71,9 @@ export class VectorStore {
       method: 'GET',
       path: collectionPath(name),
     });
-    const vectors = found.config.params.vectors;
-    const unnamed = vectors !== undefined && typeof vectors['size'] === 'number' ? vectors : undefined;
     return {
       status: found.status,
-      size: (unnamed?.['size'] as number | undefined) ?? null,
-      distance: (unnamed?.['distance'] as string | undefined) ?? null,
+      ...unnamedVector(found.config.params.vectors),
       payloadIndexes: Object.fromEntries(
         Object.entries(found.payload_schema).map(([field, schema]) => [field, schema.data_type]),
       ),
@@ -103,10 +100,23 @@ export class VectorStore {
   /**
    * All points in id order with vectors and payloads as the server's own JSON text: for exact copies, and several times
    * faster than parsing every number. The caller reconciles the number with {@link count}.
+   *
+   * @param withVectors false leaves the vectors out, which are most of it
    */
-  async *scrollRaw(name: string, filter?: unknown): AsyncGenerator<RawPoint[]> {
-    const fixed = { with_payload: true, with_vector: true, filter };
+  async *scrollRaw(name: string, filter?: unknown, withVectors = true): AsyncGenerator<RawPoint[]> {
+    const fixed = { with_payload: true, with_vector: withVectors, filter };
     for await (const text of this.scrollTexts(name, fixed, RAW_PAGE_BYTES)) yield rawPoints(text);
+  }
+
+  /** Points by id as {@link scrollRaw} gives them, in any order; ids that do not exist are left out. */
+  async retrieveRaw(name: string, ids: readonly (string | number | bigint)[]): Promise<RawPoint[]> {
+    const text = await this.requests.text({
+      operation: 'read points by id',
+      method: 'POST',
+      path: collectionPath(name, '/points'),
+      body: `{"ids":${idList(ids)},"with_payload":true,"with_vector":true}`,
+    });
+    return rawPoints(text, 'result');
   }
 
   /** The first points in id order, with payloads: a look at what a collection holds. */
@@ -203,6 +213,16 @@ interface RawCollection {
   status: string;
   config: { params: { vectors?: Record<string, unknown> } };
   payload_schema: Record<string, { data_type: string }>;
+}
+
+/** The vector without a name: it stands alone, or beside named ones under the name "". */
+function unnamedVector(vectors: Record<string, unknown> = {}): Pick<CollectionInfo, 'size' | 'distance'> {
+  const isAlone = typeof vectors['size'] === 'number';
+  const { size, distance } = (isAlone ? vectors : (vectors[''] ?? {})) as Record<string, unknown>;
+  return {
+    size: typeof size === 'number' ? size : null,
+    distance: typeof distance === 'string' ? distance : null,
+  };
 }
 
 interface RawScored {

@@ -8,7 +8,8 @@ import {
   type PointVector,
   type WritePoint,
 } from './point-json.js';
-import { WriteBatches, type WriteItem, type WriteKind, type WriteOptions } from './write-batches.js';
+import { WriteBatches, type WriteOptions } from './write-batches.js';
+import type { WriteItem, WriteKind } from './write-body.js';
 import type { VectorStore } from './vector-store.js';
 
 /** Fields of a payload to be set and to be deleted; all others stay. */
@@ -81,7 +82,7 @@ export class VectorWriter {
       collection,
       mapped(points, ({ id, vector }) => ({
         id,
-        json: `{"id":${idJson(id)},"vector":${vectorJson(vector)}}`,
+        json: [`{"id":${idJson(id)},"vector":`, vectorJson(vector), '}'],
       })),
     );
   }
@@ -91,7 +92,7 @@ export class VectorWriter {
     await this.batches.add(
       DELETE,
       collection,
-      mapped(ids, (id) => ({ id, json: idJson(id) })),
+      mapped(ids, (id) => ({ id, json: [idJson(id)] })),
     );
   }
 
@@ -120,7 +121,7 @@ function changeItem(change: PayloadChange): WriteItem {
   if (paths.length > 0) operations.push(`{"delete_payload":{"keys":${JSON.stringify(paths)},${points}}}`);
   if (Object.keys(set).length > 0 || operations.length === 0)
     operations.push(`{"set_payload":{"payload":${payloadJson(set)},${points}}}`);
-  return { id: change.id, json: operations.join(',') };
+  return { id: change.id, json: [operations.join(',')] };
 }
 
 function* mapped<T>(items: Iterable<T>, item: (one: T) => WriteItem): Generator<WriteItem> {

@@ -1,23 +1,9 @@
+import type { WriteGuard } from '../write-guard.js';
 import { HttpError } from './vector-failure.js';
 import { isTooLarge } from './http-diagnosis.js';
 import type { VectorRequests } from './vector-requests.js';
 import { collectionPath } from './vector-requests.js';
-
-/** A kind of write: where its batches go, and what stands around their items. */
-export interface WriteKind {
-  operation: string;
-  method: 'PUT' | 'POST';
-  /** Below the collection. */
-  path: string;
-  before: string;
-  after: string;
-}
-
-/** What is written of one point. */
-export interface WriteItem {
-  id: string | bigint;
-  json: string;
-}
+import { WriteBody, type WriteItem, type WriteKind } from './write-body.js';
 
 export interface WriteOptions {
   /** Bytes of one request; Qdrant takes 32 MiB. */
@@ -29,6 +15,8 @@ export interface WriteOptions {
    * failure.
    */
   onRefused?: (id: string | bigint, reason: string) => void;
+  /** Asked before the end of each request; what it refuses is not written. */
+  guard?: WriteGuard;
 }
 
 interface Batch {
@@ -60,8 +48,9 @@ export class WriteBatches {
   private refused = 0;
   private kind: WriteKind | null = null;
   private collection = '';
-  private items: WriteItem[] = [];
-  private bytes = 0;
+  private body: WriteBody | null = null;
+  /** Of bodies that are written. */
+  private readonly spare: Buffer[] = [];
   private bodyBytes: number;
   private readonly inFlight = new Set<Batch>();
   private failure: Error | null = null;
@@ -84,10 +73,10 @@ export class WriteBatches {
     this.kind = kind;
     this.collection = collection;
     for (const item of items) {
-      const bytes = Buffer.byteLength(item.json) + 1;
-      if (this.items.length > 0 && this.bytes + bytes > this.bodyBytes) await this.send();
-      this.items.push(item);
-      this.bytes += bytes;
+      this.body ??= this.begin(kind);
+      this.body.add(item);
+      if (this.body.length > this.bodyBytes && this.body.count > 1)
+        await this.sendAllButLast(this.body, kind);
     }
     this.check();
   }
@@ -107,18 +96,30 @@ export class WriteBatches {
     return Promise.race([...this.inFlight].map(({ done }) => done));
   }
 
+  private begin(kind: WriteKind): WriteBody {
+    return new WriteBody(kind, this.spare.pop());
+  }
+
+  /** The item with which a body became too large begins the next one. */
+  private async sendAllButLast(body: WriteBody, kind: WriteKind): Promise<void> {
+    const next = this.begin(kind);
+    body.moveLast(next);
+    await this.send();
+    this.body = next;
+  }
+
   private async send(): Promise<void> {
-    const { kind, collection, items } = this;
-    if (kind === null || items.length === 0) return;
-    this.items = [];
-    this.bytes = 0;
-    const ids = new Set(items.map(({ id }) => id));
+    const { body, collection } = this;
+    this.body = null;
+    if (body === null) return;
+    const ids = new Set(body.ids);
     while (this.inFlight.size >= (this.options.inFlight ?? IN_FLIGHT) || this.isOnItsWay(ids))
       await this.one();
     this.check();
     const batch: Batch = { ids, done: Promise.resolve() };
     this.inFlight.add(batch);
-    batch.done = this.write(kind, collection, items)
+    batch.done = this.write(collection, body, 0, body.count)
+      .then(() => void this.spare.push(body.memory))
       .catch((error: unknown) => {
         this.failure ??= error as Error;
       })
@@ -130,13 +131,37 @@ export class WriteBatches {
     return false;
   }
 
-  private async write(kind: WriteKind, collection: string, items: WriteItem[]): Promise<void> {
-    const body = `${kind.before}${items.map(({ json }) => json).join(',')}${kind.after}`;
-    const isKnownTooLarge = items.length > 1 && body.length > this.bodyBytes + ENVELOPE_BYTES;
-    if (isKnownTooLarge) {
-      await this.writeHalves(kind, collection, items);
+  /** Writes the items from one up to, but without, another. */
+  private async write(collection: string, body: WriteBody, from: number, to: number): Promise<void> {
+    const { kind } = body;
+    const count = to - from;
+    const bytes = count === body.count ? body.whole() : body.part(from, to);
+    if (count > 1 && bytes.length > this.bodyBytes + ENVELOPE_BYTES) {
+      await this.writeHalves(collection, body, from, to);
       return;
     }
+    try {
+      await this.ask(kind, collection, bytes, count);
+      this.written += count;
+    } catch (error) {
+      const { cause } = error as Error;
+      if (!(cause instanceof HttpError)) throw error;
+      const isRefused = this.options.onRefused !== undefined && isAboutPoints(cause);
+      if (count > 1 && (isTooLarge(cause) || isRefused)) {
+        if (isTooLarge(cause)) this.learn(bytes.length >> 1);
+        await this.writeHalves(collection, body, from, to);
+      } else if (isRefused) this.refuse(body.ids.slice(from, to), cause, error as Error);
+      else throw error;
+    }
+  }
+
+  private async ask(kind: WriteKind, collection: string, body: Buffer, count: number): Promise<void> {
+    const { guard } = this.options;
+    let ended: ((isProven: boolean) => void) | null = null;
+    const beforeEnd = async (): Promise<void> => {
+      await guard?.mayWrite();
+      ended ??= guard?.sending('points', count) ?? null;
+    };
     try {
       await this.requests.text({
         operation: kind.operation,
@@ -145,17 +170,11 @@ export class WriteBatches {
         body,
         retry: 'patiently',
         timeoutMs: Math.max(this.requests.address.timeoutMs, MIN_TIMEOUT_MS),
+        ...(guard === undefined ? {} : { beforeEnd }),
       });
-      this.written += items.length;
-    } catch (error) {
-      const { cause } = error as Error;
-      if (!(cause instanceof HttpError)) throw error;
-      const isRefused = this.options.onRefused !== undefined && isAboutPoints(cause);
-      if (items.length > 1 && (isTooLarge(cause) || isRefused)) {
-        if (isTooLarge(cause)) this.learn(body.length >> 1);
-        await this.writeHalves(kind, collection, items);
-      } else if (isRefused) this.refuse(items, cause, error as Error);
-      else throw error;
+    } finally {
+      // Assigned in the meantime, which the compiler does not see.
+      (ended as ((isProven: boolean) => void) | null)?.(false);
     }
   }
 
@@ -164,16 +183,16 @@ export class WriteBatches {
     this.bodyBytes = Math.min(this.bodyBytes, Math.max(LEAST_BODY_BYTES, bytes));
   }
 
-  private async writeHalves(kind: WriteKind, collection: string, items: WriteItem[]): Promise<void> {
-    const half = Math.ceil(items.length / 2);
-    await this.write(kind, collection, items.slice(0, half));
-    await this.write(kind, collection, items.slice(half));
+  private async writeHalves(collection: string, body: WriteBody, from: number, to: number): Promise<void> {
+    const half = from + Math.ceil((to - from) / 2);
+    await this.write(collection, body, from, half);
+    await this.write(collection, body, half, to);
   }
 
-  private refuse(items: WriteItem[], reason: HttpError, error: Error): void {
-    this.refused += items.length;
+  private refuse(ids: readonly (string | bigint)[], reason: HttpError, error: Error): void {
+    this.refused += ids.length;
     if (this.written === 0 && this.refused > MAX_REFUSED_AT_FIRST) throw error;
-    for (const { id } of items) this.options.onRefused?.(id, reason.message);
+    for (const id of ids) this.options.onRefused?.(id, reason.message);
   }
 }
 

@@ -1,7 +1,7 @@
 import type { PlanOption } from '../../plans/types.js';
 import { formatDuration } from '../../report/format.js';
 import { oneLine, textWidth, truncateText } from '../../report/text.js';
-import { lossOf, mayTake, whyNotSays } from '../../report/words.js';
+import { lossOf, mayTake } from '../../report/words.js';
 import type { Layout } from '../layout.js';
 import { cursorIndex, type UiModel } from '../model.js';
 import { BLANK, cell, hanging, pageRows, pagesOf, span, windowRows, type Row } from '../rows.js';
@@ -77,7 +77,7 @@ function optionRow(option: PlanOption, marks: Marks, columns: Columns, layout: L
   const label = mayTake(option) ? option.name : `${NOT_APPLICABLE} ${option.name}`;
   const name = cell(truncateText(label, columns.name), columns.name);
   if (!option.applies) {
-    const says = option.onRequest === true ? whyNotSays(option) : option.reason;
+    const says = option.onRequest === true ? onRequestSays(option) : option.reason;
     const reason = span(`  ${truncateText(oneLine(says), layout.width - columns.name - 5)}`, 'quiet');
     return [pointer, span(name, marks.chosen ? 'accent' : mayTake(option) ? 'plain' : 'quiet'), reason];
   }
@@ -85,6 +85,11 @@ function optionRow(option: PlanOption, marks: Marks, columns: Columns, layout: L
   const rest = layout.narrow ? (marks.recommended ? 'recommended' : '') : costCells(option, columns);
   const numbers = span(`  ${cell(estimateCell(option), columns.estimate)}  ${rest}`);
   return [pointer, span(name, marks.chosen ? 'accent' : 'plain'), numbers];
+}
+
+/** The details have the time that it takes. */
+function onRequestSays({ reason }: PlanOption): string {
+  return `on request: ${reason}`;
 }
 
 function estimateCell({ estimateSeconds }: PlanOption): string {
@@ -102,7 +107,7 @@ function detailRows(option: PlanOption, recommended: string | null, layout: Layo
   if (option.applies)
     return [...rows, ...planDetails(option, layout), ...factRows('why', option.reason, layout)];
   if (!mayTake(option)) return [...rows, ...factRows('why not', option.reason, layout)];
-  return [...rows, ...factRows('why', whyNotSays(option), layout), ...planDetails(option, layout)];
+  return [...rows, ...factRows('why', onRequestSays(option), layout), ...planDetails(option, layout)];
 }
 
 function refusedRows({ ui }: UiModel, layout: Layout): Row[] {

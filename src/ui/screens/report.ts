@@ -16,7 +16,7 @@ export function reportingRows({ run }: RunView): Row[] {
 /** What stays in the scrollback when the run is over: the report, or the failure of a run that never came to one. */
 export function finalRows(view: RunView, { width }: Layout): Row[] {
   const { summary, failure } = view;
-  const sections = reportSections(view);
+  const sections = reportSections(view, 'terminal');
   if (summary !== null && sections !== null) {
     return reportRows(`${summary.command} ${summary.run}`, sections, width);
   }

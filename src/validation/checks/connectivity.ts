@@ -8,7 +8,7 @@ export const connectivity: Check = {
   async run({ graph, vectors, problems }) {
     const expected = 'both stores answer';
     if (graph === null || vectors === null) {
-      const fix = 'start the store, then validate again; to wait for it and go on: lifeboat validate --fix';
+      const fix = 'start the store; then, or to wait for it: lifeboat validate --fix';
       return failed(expected, problems.join('; '), { fix, mend: 'retry' }, false);
     }
     await graph.command('reach the graph server', 'PING');

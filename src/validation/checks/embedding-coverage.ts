@@ -7,7 +7,7 @@ import { failed, MOST_MENDED_PERCENT, passed, problem, skipped, type Remedy } fr
 export const embeddingCoverage: Check = {
   step: 4,
   name: 'embedding coverage',
-  async run({ vectors, collection, census }) {
+  async run({ vectors, collection, graphName, census }) {
     const expected = 'every eligible memory has a vector of the right size that is not a placeholder';
     if (vectors === null || census === null) return skipped(expected, 'the stores could not be compared');
     const info = await vectors.collection(collection);
@@ -29,20 +29,22 @@ export const embeddingCoverage: Check = {
     return failed(
       expected,
       `${covered}; ${problems.join('; ')}`,
-      remedyFor(size, (lacking * 100) / eligible),
+      remedyFor(size, (lacking * 100) / eligible, graphName),
     );
   },
 };
 
-function remedyFor(size: number | null, lackingPercent: number): Remedy {
+function remedyFor(size: number | null, lackingPercent: number, graphName: string): Remedy {
   if (size === null)
     return {
       fix: 'AutoMem searches one unnamed vector: see that QDRANT_COLLECTION names the right collection',
     };
   if (lackingPercent > MOST_MENDED_PERCENT)
-    return { fix: 'lifeboat recover reembed-vectors takes them from the newest backup or embeds them' };
+    return {
+      fix: `take them from the newest backup, or embed them: lifeboat recover reembed-vectors --confirm ${graphName}`,
+    };
   return {
-    fix: 'lifeboat validate --fix takes them from the newest backup or embeds them; by itself: lifeboat repair --always',
+    fix: 'take them from the newest backup, or embed them: lifeboat validate --fix',
     mend: 'reembed-missing',
   };
 }

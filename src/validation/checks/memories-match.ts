@@ -15,11 +15,11 @@ export const memoriesMatch: Check = {
         : 'the same memories in both stores';
     if (graph === null || vectors === null) return skipped(expected, 'a store is away');
     if ((await graph.kindOf(graphName)) !== 'graph') {
-      const fix = 'lifeboat recover rebuild-graph';
+      const fix = `bring the graph back: lifeboat recover rebuild-graph --confirm ${graphName}`;
       return failed(expected, `there is no graph "${graphName}"`, { fix });
     }
     if ((await vectors.collection(collection)) === null) {
-      const fix = 'lifeboat recover reembed-vectors';
+      const fix = `bring the vectors back: lifeboat recover reembed-vectors --confirm ${graphName}`;
       return failed(expected, `there is no collection "${collection}"`, { fix });
     }
     context.census = await takeCensus(context, { graph, vectors });
@@ -54,28 +54,29 @@ function aside({ quarantined, drift }: MemoryCensus): string {
   ].join('');
 }
 
+/** One remedy a line, each with one command at most. */
 function remedyFor(census: MemoryCensus, graphName: string): Remedy {
   const { drift, orphans, contentless, stale, duplicates } = census;
-  if (drift.memories === 0 && drift.points === 0) return { fix: 'lifeboat recover' };
+  if (drift.memories === 0 && drift.points === 0)
+    return { fix: 'see what can be brought back: lifeboat recover --dry-run' };
   const hints = [
     contentless === 0
       ? ''
-      : `no memory can be rebuilt from ${contentless} of these points, whose payloads hold no content: look at them, then delete them with lifeboat repair --always --orphans delete --confirm ${graphName}`,
+      : `no memory can be rebuilt from ${contentless} of these points, whose payloads hold no content: look at them, then delete them: lifeboat repair --always --orphans delete --confirm ${graphName}`,
     duplicates.count === 0 ? '' : 'remove the duplicate nodes by hand, keeping the one with relationships',
   ].filter((hint) => hint !== '');
   const restorable = orphans.count - contentless;
-  if (restorable + stale.count === 0) return { fix: hints.join('; ') };
-  if (drift.percent > MOST_MENDED_PERCENT) return { fix: [planFor(census), ...hints].join('; ') };
+  if (restorable + stale.count === 0) return { fix: hints.join('\n') };
+  if (drift.percent > MOST_MENDED_PERCENT) return { fix: [planFor(census, graphName), ...hints].join('\n') };
   const what =
     restorable > 0
-      ? 'brings memories back that only Qdrant holds'
-      : 'brings payloads up to the graph, which decides over them';
-  const repair = `lifeboat validate --fix ${what}; by itself: lifeboat repair --always`;
-  return { fix: [repair, ...hints].join('; '), mend: 'sync-drift' };
+      ? 'bring memories back that only Qdrant holds'
+      : 'bring payloads up to the graph, which decides over them';
+  return { fix: [`${what}: lifeboat validate --fix`, ...hints].join('\n'), mend: 'sync-drift' };
 }
 
-function planFor({ orphans, missing, stale }: MemoryCensus): string {
+function planFor({ orphans, missing, stale }: MemoryCensus, graphName: string): string {
   return orphans.count > missing.count + stale.count
-    ? 'lifeboat recover rebuild-graph brings memories back that only Qdrant holds'
-    : 'lifeboat repair --max-drift 100 brings payloads up to the graph, which decides over them';
+    ? `bring memories back that only Qdrant holds: lifeboat recover rebuild-graph --confirm ${graphName}`
+    : 'bring payloads up to the graph, which decides over them: lifeboat repair --max-drift 100';
 }

@@ -4,10 +4,14 @@ import { failed, passed, skipped, type Remedy } from '../verdict.js';
 /** No relationships at all is right for a handful of memories, and suspicious for many. */
 const FEW_MEMORIES = 20;
 
-const FROM_BACKUP: Remedy = {
-  fix: 'lifeboat validate --fix brings them back from the newest backup; without one: lifeboat recover rebuild-graph, from what payloads hint at',
-  mend: 'relationships-from-backup',
-};
+/** One remedy a line. */
+function fromBackup({ graphName }: ValidationContext): Remedy {
+  return {
+    fix: `bring them back from the newest backup: lifeboat validate --fix
+without a backup, from what payloads hint at: lifeboat recover rebuild-graph --confirm ${graphName}`,
+    mend: 'relationships-from-backup',
+  };
+}
 
 /** The third step: the relationships that should be there are. */
 export const relationshipIntegrity: Check = {
@@ -26,7 +30,7 @@ export const relationshipIntegrity: Check = {
     const nameless = await graph.scalar(graphName, 'MATCH (n) WHERE n.id IS NULL RETURN count(n)');
     const found = `${relationships} relationships of ${Object.keys(byRelationship).length} types`;
     const fewer = written === null ? [] : lacking(written.byRelationship, byRelationship);
-    if (fewer.length > 0) return failed(wanted, `${found}; ${fewer.join('; ')}`, FROM_BACKUP);
+    if (fewer.length > 0) return failed(wanted, `${found}; ${fewer.join('; ')}`, fromBackup(context));
     const more = written === null ? 0 : relationships - sum(written.byRelationship);
     const notes = [
       more > 0 ? `; ${more} more than were restored: the service goes on writing` : '',
@@ -36,10 +40,11 @@ export const relationshipIntegrity: Check = {
   },
 };
 
-function withoutRelationships({ expected }: ValidationContext, wanted: string, memories: number): Verdict {
+function withoutRelationships(context: ValidationContext, wanted: string, memories: number): Verdict {
+  const { expected } = context;
   const fine = expected === null ? memories <= FEW_MEMORIES : sum(expected.byRelationship) === 0;
   if (fine) return passed(wanted, 'there are none', memories > 0);
-  return failed(wanted, `none, among ${memories} memories`, FROM_BACKUP);
+  return failed(wanted, `none, among ${memories} memories`, fromBackup(context));
 }
 
 function lacking(expected: Record<string, number>, actual: Record<string, number>): string[] {

@@ -40,10 +40,11 @@ export const searchWorks: Check = {
 function remedyFor(lost: number, unindexed: readonly string[]): Remedy {
   if (unindexed.length > 0)
     return {
-      fix: 'lifeboat validate --fix makes the payload indexes; so does AutoMem at its start',
+      fix: 'make the payload indexes, as AutoMem does at its start: lifeboat validate --fix',
       mend: 'create-indexes',
     };
-  const restart = 'restart Qdrant and validate again; if it stays, the index of the collection is damaged';
+  const restart =
+    'restart Qdrant, then look again: lifeboat validate\nif it stays, the index of the collection is damaged';
   return lost > 0 ? { fix: restart } : { fix: restart, mend: 'create-indexes' };
 }
 

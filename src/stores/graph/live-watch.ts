@@ -1,6 +1,6 @@
-import { Failure } from '../failure.js';
-import { graphFailure } from '../stores/graph/connection.js';
-import type { GraphStore } from '../stores/graph/graph-store.js';
+import { Failure } from '../../failure.js';
+import { graphFailure } from './connection.js';
+import type { GraphStore } from './graph-store.js';
 
 /** Where the live graph is. */
 export interface WatchedGraph {

@@ -1,0 +1,218 @@
+import { ExitCode, Failure } from '../../failure.js';
+import type { VectorStore } from '../../stores/vectors/vector-store.js';
+import { besidePath, ENCRYPTED_SUFFIX, halfPath, timestampOf } from '../layout.js';
+import { exportGraph, type GraphHalf, type GraphSource } from './export-graph.js';
+import { exportVectors, type VectorsHalf } from './export-vectors.js';
+import type { OnRead } from './graph-export.js';
+import { assertLiving, attempt, HalfFile, living, type Target } from './half-file.js';
+import { manifestBody, type ManifestFacts } from './manifest-body.js';
+import { sealManifest } from './write-manifest.js';
+
+/** What is backed up. */
+export interface BackupSources extends GraphSource {
+  vectors: VectorStore;
+  collection: string;
+}
+
+export interface CreateOptions {
+  /** Null for both. */
+  only: 'graph' | 'vectors' | null;
+  /** age recipients; none: not encrypted. */
+  recipients: readonly string[];
+  /** What the manifest says besides what was read. */
+  facts: Pick<ManifestFacts, 'tool' | 'servers' | 'embedding' | 'excludedTypes'>;
+  onRead: OnRead;
+  now: () => Date;
+  signal: AbortSignal;
+}
+
+/** What became of a backup at one place. */
+export interface PlacedBackup {
+  place: string;
+  /** Null where the whole pair lies there. */
+  failure: Failure | null;
+}
+
+export interface CreatedBackup {
+  timestamp: string;
+  places: PlacedBackup[];
+  /** As it was written, without its seal. */
+  manifest: ReturnType<typeof manifestBody>;
+}
+
+/** How often the next second is tried where a backup of this one lies already. */
+const SECONDS_TRIED = 30;
+
+/**
+ * Reads both stores at the same time and writes AutoMem's two files and a manifest, at every place at once. Nothing bears
+ * its name before all of it was read, reconciled and written; the manifest comes last, so that a pair with a manifest is a
+ * whole one. A place that fails does not stop the others, and is told in the result.
+ *
+ * @param targets where it goes; at least one
+ * @throws Failure when it cannot be read, or lies nowhere in the end; then nothing of it is left anywhere
+ */
+export async function createBackup(
+  sources: BackupSources,
+  targets: readonly Target[],
+  options: CreateOptions,
+): Promise<CreatedBackup> {
+  const started = options.now();
+  const timestamp = await freeTimestamp(targets, started);
+  const halves = await readHalves(sources, targets, timestamp, options);
+  const files = [halves.graph?.file, halves.vectors?.file].filter((file) => file !== undefined);
+  const manifest = manifestBody({
+    ...options.facts,
+    ...halves,
+    timestamp,
+    started,
+    finished: options.now(),
+    only: options.only,
+    encrypted: options.recipients.length > 0,
+    graphName: sources.graphName,
+  });
+  try {
+    await Promise.all(
+      living(targets).map((target) =>
+        attempt(target, () =>
+          place(target, files, besidePath('manifest', timestamp), sealManifest(manifest)),
+        ),
+      ),
+    );
+    assertLiving(targets);
+  } finally {
+    await Promise.all(files.map((file) => file.abandon()));
+  }
+  const places = targets.map(({ archive, failure }) => ({
+    place: archive.place,
+    failure: failure === null ? null : asFailure(failure, archive.place),
+  }));
+  return { timestamp, places, manifest };
+}
+
+interface Halves {
+  graph: GraphHalf | null;
+  vectors: VectorsHalf | null;
+}
+
+/** Both at the same time: what was read of the one should be of the moment of the other. */
+async function readHalves(
+  sources: BackupSources,
+  targets: readonly Target[],
+  timestamp: string,
+  { only, recipients, onRead, now, signal }: CreateOptions,
+): Promise<Halves> {
+  // When one of them fails, the other is read for nothing.
+  const stop = new AbortController();
+  const both = AbortSignal.any([signal, stop.signal]);
+  const context = (half: 'graph' | 'vectors'): Parameters<typeof exportGraph>[1] => {
+    const path = halfPath(half, timestamp) + (recipients.length > 0 ? ENCRYPTED_SUFFIX : '');
+    const openFile = (): Promise<HalfFile> => HalfFile.open(targets, path, recipients, both);
+    return { timestamp, openFile, onRead, now, signal: both };
+  };
+  const giveUp = (error: unknown): never => {
+    stop.abort();
+    throw error;
+  };
+  const [graph, vectors] = await Promise.allSettled([
+    only === 'vectors' ? null : exportGraph(sources, context('graph')).catch(giveUp),
+    only === 'graph'
+      ? null
+      : exportVectors(sources.vectors, sources.collection, context('vectors')).catch(giveUp),
+  ]);
+  if (graph.status === 'fulfilled' && vectors.status === 'fulfilled')
+    return { graph: graph.value, vectors: vectors.value };
+  const results = [graph, vectors];
+  for (const result of results) if (result.status === 'fulfilled') await result.value?.file.abandon();
+  signal.throwIfAborted();
+  const errors = results.flatMap((result) =>
+    result.status === 'rejected' ? [result.reason as unknown] : [],
+  );
+  // The one that was given up because of the other says nothing.
+  throw errors.find((error) => !isAbort(error)) ?? errors[0];
+}
+
+function isAbort(error: unknown): boolean {
+  return error instanceof Error && error.name === 'AbortError';
+}
+
+/** Gives the files their names at one place, the manifest last. What cannot be finished is taken away again. */
+async function place(
+  target: Target,
+  files: readonly HalfFile[],
+  manifestPath: string,
+  manifest: string,
+): Promise<void> {
+  const { archive } = target;
+  const there: string[] = [];
+  try {
+    for (const file of files) {
+      await file.commit(target);
+      there.push(archive.base + file.path);
+    }
+    const pending = await archive.create(archive.base + manifestPath);
+    try {
+      await pending.write(Buffer.from(manifest));
+      await pending.commit();
+    } finally {
+      await pending.abandon();
+    }
+  } catch (error) {
+    for (const path of there) await archive.remove(path).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** Two backups never share a name, and none is ever written over. */
+async function freeTimestamp(targets: readonly Target[], started: Date): Promise<string> {
+  const taken = new Set<string>();
+  for (const target of targets) {
+    await attempt(target, async () => {
+      for (const { path } of await listOrNone(target)) taken.add(/_(\d{8}_\d{6})\./.exec(path)?.[1] ?? '');
+    });
+  }
+  assertLiving(targets);
+  for (let ahead = 0; ahead < SECONDS_TRIED; ahead++) {
+    const timestamp = timestampOf(new Date(started.getTime() + ahead * 1000));
+    if (!taken.has(timestamp)) return timestamp;
+  }
+  throw new Failure({
+    operation: 'name the backup',
+    subject: timestampOf(started),
+    reason: `there are backups of this second and of the ${SECONDS_TRIED - 1} after it`,
+    hint: 'Check the clock of this machine.',
+    exitCode: ExitCode.failed,
+    code: 'backup-name-taken',
+  });
+}
+
+/** The first backup makes the folder. */
+async function listOrNone({ archive }: Target): Promise<{ path: string }[]> {
+  try {
+    return await archive.list();
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    if (error.code === 'archive-missing') return [];
+    // For whoever writes, a bucket that is not there is no lack of backups.
+    const { operation, subject, reason, hint, exitCode, code } = error;
+    const isLack = exitCode === ExitCode.nothingToRecoverFrom;
+    throw new Failure(
+      { operation, subject, reason, hint, code, exitCode: isLack ? ExitCode.failed : exitCode },
+      { cause: error },
+    );
+  }
+}
+
+function asFailure(error: unknown, place: string): Failure {
+  if (error instanceof Failure) return error;
+  return new Failure(
+    {
+      operation: 'write the backup',
+      subject: place,
+      reason: error instanceof Error ? error.message : String(error),
+      hint: 'Nothing of it is left there. Mend the place and run it again.',
+      exitCode: ExitCode.failed,
+      code: 'backup-write',
+    },
+    { cause: error },
+  );
+}

@@ -1,0 +1,167 @@
+import {
+  decideRetention,
+  type RetentionCandidate,
+  type RetentionPolicy,
+  type RetentionReason,
+  type RetentionRule,
+} from '../keep/retention.js';
+import { isComplete, type Inventory, type InventoryPair } from './inventory.js';
+import type { PairCopy } from './pair-copy.js';
+
+/** What becomes of one backup pair. */
+export interface PairDecision {
+  pair: InventoryPair;
+  /** Of its copies those that lie where new backups go; no others are touched. Never empty. */
+  copies: PairCopy[];
+  action: 'keep' | 'remove';
+  /** All that keep it, or the one that removes it; never empty. */
+  reasons: RetentionReason[];
+  /** What would have kept it, had no limit removed it. */
+  overruled: RetentionReason[];
+}
+
+/** What is known besides of what must not be removed. */
+export interface Holds {
+  /** Ids of the runs that use a backup or may come back to it. */
+  inUse: (timestamp: string) => readonly string[];
+  /** Until when a copy cannot be removed: ISO-8601, "hold", or null. */
+  lockedUntil: (copy: PairCopy) => string | null;
+}
+
+interface Candidate extends RetentionCandidate {
+  pair: InventoryPair;
+  copies: PairCopy[];
+}
+
+/** These hold whatever the limits say, and hold at each place by itself. */
+const GUARDS: ReadonlySet<RetentionRule> = new Set(['newest-verified', 'newest-complete', 'minimum']);
+
+/**
+ * Decides of each backup pair whether it stays, once for all places: it is kept at all of them or removed from all.
+ *
+ * Three things are counted more carefully than that. What guards the newest verified pair and the newest ones there are
+ * holds at each place by itself, for pairs that were read in full and for pairs of both stores by themselves too: the
+ * place may be the only one that is left. A pair that a verification found wrong takes nobody's place, and goes only
+ * when it would if it were whole: it may be worth salvaging. A copy under Object Lock stays, whatever becomes of the
+ * others.
+ *
+ * @returns newest first; nothing of pairs that lie only where no new backups go
+ */
+export function decidePairs(
+  { pairs }: Inventory,
+  policy: RetentionPolicy,
+  holds: Holds,
+  now: Date,
+): PairDecision[] {
+  const candidates = pairs.flatMap((pair) => candidateOf(pair, holds) ?? []);
+  const guarded = guardsOfPlaces(candidates, policy, now);
+  const asIfWhole = new Map(
+    decideRetention(candidates.map(asWhole), policy, now).map((decision) => [
+      decision.candidate.pair,
+      decision,
+    ]),
+  );
+  return decideRetention(candidates, policy, now).map(({ candidate, ...decision }) => {
+    const { pair, copies } = candidate;
+    const decided = {
+      pair,
+      copies,
+      ...decision,
+      reasons: decision.reasons.map((reason) => inWords(reason, candidate)),
+    };
+    if (decided.action === 'keep') return decided;
+    const guards = guarded.get(pair.timestamp);
+    if (guards !== undefined) return { ...decided, action: 'keep', reasons: guards, overruled: [] };
+    const whole = asIfWhole.get(pair);
+    if (!isDamaged(pair) || whole?.action !== 'keep') return decided;
+    const damaged = { rule: 'broken', says: 'damaged, and it may be worth salvaging' } as const;
+    const reasons = [...whole.reasons, damaged];
+    return { ...decided, action: 'keep', reasons, overruled: [] };
+  });
+}
+
+/** Whether all of it is there, and a verification found something wrong with it or could not prove it. */
+function isDamaged({ complete, copies }: InventoryPair): boolean {
+  return !complete && copies.some(({ broken }) => broken === null);
+}
+
+function asWhole(candidate: Candidate): Candidate {
+  return isDamaged(candidate.pair) ? { ...candidate, complete: true } : candidate;
+}
+
+function candidateOf(pair: InventoryPair, holds: Holds): Candidate | null {
+  const copies = pair.copies.filter(({ isOwn }) => isOwn);
+  if (copies.length === 0) return null;
+  const locks = copies.map((copy) => holds.lockedUntil(copy));
+  return {
+    pair,
+    copies,
+    timestamp: pair.timestamp,
+    takenAt: pair.takenAt,
+    complete: copies.some(isComplete),
+    verified: copies.some((copy) => isVerified(copy)),
+    pinned: copies.some(({ pinned }) => pinned !== null),
+    inUse: holds.inUse(pair.timestamp),
+    lockedUntil: locks.every((lock) => lock !== null) ? latest(locks) : null,
+    fromFuture: pair.fromFuture,
+    bytes: copies.reduce((sum, { bytes }) => sum + bytes, 0),
+  };
+}
+
+function isVerified(copy: PairCopy, inFull = false): boolean {
+  const level = copy.verified?.best?.level;
+  return isComplete(copy) && level !== undefined && (!inFull || level !== 'quick');
+}
+
+/** The last to end; a legal hold has no end. */
+function latest(locks: readonly string[]): string | null {
+  if (locks.includes('hold')) return 'hold';
+  return [...locks].sort().at(-1) ?? null;
+}
+
+/** What is guarded at any place by itself, by timestamp. */
+function guardsOfPlaces(
+  candidates: readonly Candidate[],
+  policy: RetentionPolicy,
+  now: Date,
+): Map<string, RetentionReason[]> {
+  const guards = new Map<string, RetentionReason[]>();
+  for (const place of new Set(candidates.flatMap(({ copies }) => copies.map((copy) => copy.place)))) {
+    for (const view of viewsOf(candidates, place)) {
+      for (const { candidate, action, reasons } of decideRetention(view, policy, now)) {
+        const found = reasons.filter(({ rule }) => action === 'keep' && GUARDS.has(rule));
+        if (found.length === 0 || guards.has(candidate.timestamp)) continue;
+        guards.set(
+          candidate.timestamp,
+          found.map(({ rule, says }) => ({ rule, says: `${says} in ${place}` })),
+        );
+      }
+    }
+  }
+  return guards;
+}
+
+/** What lies at one place: all of it, and only the pairs of both stores; by any verification, and only by full ones. */
+function viewsOf(candidates: readonly Candidate[], place: string): Candidate[][] {
+  const here = (inFull: boolean): Candidate[] =>
+    candidates.flatMap((candidate) => {
+      const copies = candidate.copies.filter((copy) => copy.place === place);
+      const complete = copies.some(isComplete);
+      const verified = copies.some((copy) => isVerified(copy, inFull));
+      return copies.length === 0 ? [] : [{ ...candidate, copies, complete, verified }];
+    });
+  const ofBoth = (view: Candidate[]): Candidate[] => view.filter(({ pair }) => pair.only === null);
+  const [any, full] = [here(false), here(true)];
+  return [any, full, ofBoth(any), ofBoth(full)];
+}
+
+function inWords(reason: RetentionReason, { lockedUntil, copies, pair }: Candidate): RetentionReason {
+  if (reason.rule === 'locked' && lockedUntil === 'hold')
+    return { rule: 'locked', says: 'under a legal hold' };
+  if (reason.rule === 'pinned') {
+    const because =
+      copies.find(({ pinned }) => pinned !== null)?.pinned?.reason ?? pair.pinned?.reason ?? null;
+    return because === null ? reason : { rule: 'pinned', says: `pinned: ${because}` };
+  }
+  return reason;
+}

@@ -1,0 +1,60 @@
+import { Failure } from '../../failure.js';
+import { InvalidJson, parseJson } from '../../memory/json.js';
+import { isMap } from '../../memory/values.js';
+import { FILE_FAILURES, type Archive } from '../../stores/archive/archive.js';
+import type { WritableArchive } from '../../stores/archive/writable.js';
+import { readBeside } from '../beside-file.js';
+import { besidePath } from '../layout.js';
+
+/** Why a pair is never pruned. */
+export interface Pin {
+  /** ISO-8601; null where the note cannot be read. */
+  at: string | null;
+  by: string | null;
+  reason: string | null;
+}
+
+const UNREADABLE: Pin = { at: null, by: null, reason: null };
+
+/**
+ * The pin of a pair. A note that cannot be read pins: better a backup too many.
+ *
+ * @param base the folder that the pair lies in: "" or a prefix that ends in "/"
+ * @returns null where there is none
+ * @throws Failure when the place cannot be read
+ */
+export async function readPin(archive: Archive, base: string, timestamp: string): Promise<Pin | null> {
+  try {
+    const text = await readBeside(archive, base + besidePath('pinned', timestamp));
+    if (text === null) return null;
+    const value = parseJson(text);
+    if (!isMap(value)) return UNREADABLE;
+    const textOf = (name: string): string | null => (typeof value[name] === 'string' ? value[name] : null);
+    return { at: textOf('at'), by: textOf('by'), reason: textOf('reason') };
+  } catch (error) {
+    if (error instanceof InvalidJson) return UNREADABLE;
+    if (error instanceof Failure && FILE_FAILURES.has(error.code)) return UNREADABLE;
+    throw error;
+  }
+}
+
+/** Pins a pair, or says anew why. @throws Failure when the place does not take it */
+export async function writePin(
+  archive: WritableArchive,
+  base: string,
+  timestamp: string,
+  pin: Pin,
+): Promise<void> {
+  const file = await archive.create(base + besidePath('pinned', timestamp), { replace: true });
+  try {
+    await file.write(Buffer.from(`${JSON.stringify(pin, null, 1)}\n`));
+    await file.commit();
+  } finally {
+    await file.abandon();
+  }
+}
+
+/** Takes the pin away; without one nothing happens. @throws Failure when the place does not let it go */
+export async function removePin(archive: WritableArchive, base: string, timestamp: string): Promise<void> {
+  await archive.remove(base + besidePath('pinned', timestamp));
+}

@@ -1,0 +1,73 @@
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import type { InventoryPlace } from '../../backup/inventory/inventory.js';
+import { ExitCode } from '../../failure.js';
+import type { CommandContext } from '../context.js';
+import { settingsOf } from '../run/settings-of.js';
+import { interruption } from './interruption.js';
+import { listBackups } from './list-backups.js';
+import { backupRecord, listLines, listSummary } from './list-words.js';
+
+interface Flags {
+  file?: string;
+  json?: true;
+}
+
+const HELP = `
+Newest first, over all places. How many memories (mem.), relationships (rel.) and points a backup holds stands in its
+manifest; AutoMem's own have none. "verified" is the closest look that it passed, and how long ago; "kept by" the first
+rule of the retention that keeps it.
+
+Exit codes:
+  0    all places were listed
+  2    wrong usage or settings
+  4    the file holds no backup
+  10   a place cannot be reached; the others are shown`;
+
+/** Adds `lifeboat backup list`. */
+export function addListCommand(backup: Command, context: CommandContext): void {
+  backup
+    .command('list')
+    .description('all backups: when, how much, verified or not, where, and what keeps them')
+    .option(
+      '--file <path>',
+      "a folder, an archive from AutoMem's API or one file, in place of those of the settings",
+    )
+    .option('--json', 'one JSON object a backup, then one of all')
+    .addHelpText('after', HELP)
+    .action((flags: Flags) => list(context, flags));
+}
+
+async function list(context: CommandContext, flags: Flags): Promise<void> {
+  const settings = await settingsOf(context);
+  const now = new Date();
+  const stop = interruption(context);
+  try {
+    const file = flags.file === undefined ? null : resolve(context.cwd, flags.file);
+    const listed = await listBackups(settings, { file, now, signal: stop.signal });
+    if (flags.json === true) {
+      for (const backup of listed.backups) context.out(`${JSON.stringify(backupRecord(backup))}\n`);
+      context.out(`${JSON.stringify(listSummary(listed))}\n`);
+    } else {
+      context.out(`${listLines(listed, terminalWidth(context), now).join('\n')}\n`);
+      tellFailures(context, listed.places);
+    }
+    if (listed.exitCode !== ExitCode.done) context.setExitCode(listed.exitCode);
+  } catch (error) {
+    throw stop.explain(error);
+  } finally {
+    stop.end();
+  }
+}
+
+/** Says which places could not be read. */
+function tellFailures(context: CommandContext, places: readonly InventoryPlace[]): void {
+  for (const { failure } of places)
+    if (failure !== null) context.err(`${failure.message}\n${failure.hint}\n`);
+}
+
+/** Columns of the terminal; what no terminal shows has no limit. */
+export function terminalWidth({ terminal }: CommandContext): number {
+  const stdout = terminal?.stdout;
+  return stdout?.isTTY === true && stdout.columns > 0 ? stdout.columns : Infinity;
+}

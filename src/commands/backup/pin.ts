@@ -1,0 +1,69 @@
+import type { Command } from 'commander';
+import { ExitCode } from '../../failure.js';
+import type { CommandContext } from '../context.js';
+import { settingsOf } from '../run/settings-of.js';
+import { pinBackup, unpinBackup, type PinResult } from './pin-backup.js';
+
+interface Flags {
+  reason?: string;
+  json?: true;
+}
+
+const HELP = `
+A pin lies beside the backup, in lifeboat_TIMESTAMP.pinned.json, at each place that has it. It holds against every rule and
+limit of the retention, not against who removes the files by hand.
+
+Exit codes:
+  0    done at every place that has the backup
+  1    a place did not take it
+  2    wrong usage or settings
+  4    there is no such backup
+  10   a place cannot be reached`;
+
+/** Adds `lifeboat backup pin` and `lifeboat backup unpin`. */
+export function addPinCommands(backup: Command, context: CommandContext): void {
+  backup
+    .command('pin')
+    .description('keep a backup whatever the retention says')
+    .argument('<timestamp>', 'YYYYMMDD_HHMMSS, or "latest"')
+    .option('--reason <text>', 'why, for whoever asks later')
+    .option('--json', 'one JSON object')
+    .addHelpText('after', HELP)
+    .action(async (timestamp: string, flags: Flags) => {
+      const reason = flags.reason ?? null;
+      const result = await pinBackup(await settingsOf(context), timestamp, { reason, now: new Date() });
+      tell(context, 'pinned', result, flags);
+    });
+  backup
+    .command('unpin')
+    .description('leave a backup to the retention again')
+    .argument('<timestamp>', 'YYYYMMDD_HHMMSS, or "latest"')
+    .option('--json', 'one JSON object')
+    .addHelpText('after', HELP)
+    .action(async (timestamp: string, flags: Flags) => {
+      const result = await unpinBackup(await settingsOf(context), timestamp, { now: new Date() });
+      tell(context, 'unpinned', result, flags);
+    });
+}
+
+function tell(
+  context: CommandContext,
+  what: 'pinned' | 'unpinned',
+  { timestamp, places, exitCode }: PinResult,
+  flags: Flags,
+): void {
+  if (exitCode !== ExitCode.done) context.setExitCode(exitCode);
+  if (flags.json === true) {
+    const told = places.map(({ place, failure }) => ({
+      place,
+      failure: failure === null ? null : { code: failure.code, message: failure.message, hint: failure.hint },
+    }));
+    context.out(`${JSON.stringify({ type: what, timestamp, exitCode, places: told })}\n`);
+    return;
+  }
+  context.out(`Backup ${timestamp}\n`);
+  for (const { place, failure } of places) {
+    context.out(failure === null ? `  ✓ ${what} in ${place}\n` : `  ✗ ${place}: ${failure.reason}\n`);
+    if (failure !== null) context.err(`${failure.message}\n${failure.hint}\n`);
+  }
+}

@@ -1,0 +1,33 @@
+import { ExitCode, Failure } from '../../failure.js';
+import type { Settings } from '../../settings/settings.js';
+import { writableLocalArchive } from '../../stores/archive/local-writer.js';
+import { writableS3Archive } from '../../stores/archive/s3-writer.js';
+import type { WritableArchive } from '../../stores/archive/writable.js';
+
+/** Where backups are written. */
+export const DESTINATIONS = ['local', 's3', 'both'] as const;
+export type Destination = (typeof DESTINATIONS)[number];
+
+/**
+ * The places that backups go to.
+ *
+ * @param to null for all that are set up: the folder, and the bucket where there is one
+ * @throws Failure (exit 2) where a bucket is asked for and none is set
+ */
+export function backupPlaces({ backups }: Settings, to: Destination | null): WritableArchive[] {
+  const local = writableLocalArchive(backups.dir);
+  const s3 = backups.s3 === null ? null : writableS3Archive(backups.s3);
+  if (s3 === null) {
+    if (to === null || to === 'local') return [local];
+    throw new Failure({
+      operation: 'back up to S3',
+      subject: 'AUTOMEM_S3_BUCKET',
+      reason: 'no bucket is set',
+      hint: 'Set AUTOMEM_S3_BUCKET to the name of the bucket, or write to the folder alone with --to local.',
+      exitCode: ExitCode.usage,
+      code: 'no-bucket',
+    });
+  }
+  if (to === 'local') return [local];
+  return to === 's3' ? [s3] : [local, s3];
+}

@@ -1,0 +1,137 @@
+import { mapAtMost } from '../../backup/inventory/at-most.js';
+import { decidePairs, type Holds, type PairDecision } from '../../backup/inventory/decide-pairs.js';
+import { takeInventory, type Inventory, type InventoryPlace } from '../../backup/inventory/inventory.js';
+import type { PairCopy } from '../../backup/inventory/pair-copy.js';
+import { lockOf, removeCopies, type RemovedCopy } from '../../backup/inventory/remove-copies.js';
+import type { RetentionPolicy } from '../../backup/keep/retention.js';
+import { ExitCode, Failure } from '../../failure.js';
+import type { Settings } from '../../settings/settings.js';
+import type { WritableArchive } from '../../stores/archive/writable.js';
+import { backupPlaces } from './places.js';
+import { backupsInUse, refuseForeignRecovery } from './runs-in-use.js';
+
+export interface PruneOptions {
+  /** Null for that of the settings. */
+  policy: RetentionPolicy | null;
+  /** False changes nothing, and tells what would be removed. */
+  remove: boolean;
+  now: () => Date;
+  signal?: AbortSignal;
+  /** Told of each copy when it is done with. */
+  onRemoved?: (removed: RemovedCopy) => void;
+}
+
+/** What became of the backups, or would. */
+export interface PruneResult {
+  policy: RetentionPolicy;
+  /** Whether anything was to be removed, and not only told of. */
+  removing: boolean;
+  /** Newest first; of the pairs that lie where new backups go. */
+  decisions: PairDecision[];
+  /** Pairs elsewhere, such as in the same bucket outside the prefix: they are never removed. */
+  leftAlone: number;
+  places: InventoryPlace[];
+  /** Of the pairs to be removed, what became of each copy; empty where nothing was removed. */
+  copies: RemovedCopy[];
+  /** Pairs that stay, in part too, and pairs that went; where nothing was removed, as it would be. */
+  kept: number;
+  removed: number;
+  /** Bytes of what was removed, or would be. */
+  bytesFreed: number;
+  /** Of places that were left alone, and of files that could not be removed. */
+  failures: Failure[];
+  exitCode: ExitCode;
+}
+
+/**
+ * Removes what the retention does not keep. A place that cannot be read to the end is left alone entirely, and what is
+ * guarded is guarded at each of the others by itself. Nothing is removed while a recovery of another machine is at work.
+ *
+ * @throws Failure while such a recovery is at work (exit 11), or when a bucket does not tell what is locked
+ */
+export async function pruneBackups(settings: Settings, options: PruneOptions): Promise<PruneResult> {
+  const archives = backupPlaces(settings, null);
+  const now = options.now();
+  const policy = options.policy ?? settings.retention;
+  const inventory = await takeInventory(archives, now);
+  const inUse = backupsInUse(settings.folders.state, now);
+  const { decisions, lockedUntil } = await decideWithLocks(inventory, policy, inUse, now);
+  const doomed = decisions.filter(({ action }) => action === 'remove');
+  const result: PruneResult = {
+    ...{ policy, removing: options.remove, decisions, places: inventory.places, copies: [] },
+    leftAlone: inventory.pairs.length - decisions.length,
+    ...{ kept: decisions.length - doomed.length, removed: doomed.length },
+    bytesFreed: doomed
+      .flatMap(({ copies }) => copies)
+      .reduce((sum, copy) => sum + freed(copy, lockedUntil), 0),
+    failures: inventory.places.flatMap(({ failure }) => failure ?? []),
+    exitCode: ExitCode.done,
+  };
+  if (options.remove && doomed.length > 0) {
+    await refuseForeignRecovery(settings);
+    await remove(archives, settings, options, lockedUntil, result);
+  }
+  return { ...result, exitCode: result.failures[0]?.exitCode ?? ExitCode.done };
+}
+
+function freed(copy: PairCopy, lockedUntil: Holds['lockedUntil']): number {
+  return lockedUntil(copy) === null ? copy.bytes : 0;
+}
+
+/**
+ * Locks are asked for only of what would go: each costs a request. What is locked stays and counts, so that others may have
+ * to go in its place, which are asked about in turn.
+ */
+async function decideWithLocks(
+  inventory: Inventory,
+  policy: RetentionPolicy,
+  inUse: Holds['inUse'],
+  now: Date,
+): Promise<{ decisions: PairDecision[]; lockedUntil: Holds['lockedUntil'] }> {
+  const locks = new Map<PairCopy, string | null>();
+  const lockedUntil = (copy: PairCopy): string | null => locks.get(copy) ?? null;
+  for (;;) {
+    const decisions = decidePairs(inventory, policy, { inUse, lockedUntil }, now);
+    const unknown = decisions
+      .filter(({ action }) => action === 'remove')
+      .flatMap(({ copies }) => copies.filter((copy) => !locks.has(copy)));
+    if (unknown.length === 0) return { decisions, lockedUntil };
+    await mapAtMost(unknown, 8, async (copy) => {
+      // What lies where new backups go was listed by who can write there.
+      locks.set(copy, await lockOf(copy.archive as WritableArchive, copy));
+    });
+  }
+}
+
+async function remove(
+  archives: readonly WritableArchive[],
+  settings: Settings,
+  { now, signal, onRemoved }: PruneOptions,
+  lockedUntil: Holds['lockedUntil'],
+  result: PruneResult,
+): Promise<void> {
+  const inUse = (timestamp: string): string[] => backupsInUse(settings.folders.state, now())(timestamp);
+  for (const archive of archives) {
+    try {
+      const copies = await removeCopies(archive, result.decisions, {
+        ...{ inUse, lockedUntil, now: now(), signal, onRemoved },
+      });
+      result.copies.push(...copies);
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      result.failures.push(error);
+    }
+  }
+  result.failures.push(...result.copies.flatMap(({ failure }) => failure ?? []));
+  result.bytesFreed = result.copies.reduce((sum, { bytes }) => sum + bytes, 0);
+  result.removed = result.decisions.filter((decision) => isGone(decision, result.copies)).length;
+  result.kept = result.decisions.length - result.removed;
+}
+
+/** Whether no copy of a pair is left. */
+function isGone({ action, pair, copies }: PairDecision, removed: readonly RemovedCopy[]): boolean {
+  const done = removed.filter(
+    ({ timestamp, outcome }) => timestamp === pair.timestamp && (outcome === 'removed' || outcome === 'gone'),
+  );
+  return action === 'remove' && done.length === copies.length;
+}

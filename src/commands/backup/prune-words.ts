@@ -1,0 +1,93 @@
+import type { PairDecision } from '../../backup/inventory/decide-pairs.js';
+import type { RemovedCopy } from '../../backup/inventory/remove-copies.js';
+import { formatBytes, formatNumberOf } from '../../report/format.js';
+import { printable } from '../../report/text.js';
+import { placeNames, placeRecord, placeSays } from './list-words.js';
+import type { PruneResult } from './prune-backups.js';
+
+/** What pruning came to for scripts: a line for each pair, then one of all. Fields are only ever added. */
+export function pruneRecords(result: PruneResult): object[] {
+  const { decisions, copies, policy, failures } = result;
+  return [
+    ...decisions.map(({ pair, copies: own, action, reasons, overruled }) => ({
+      type: 'decision',
+      timestamp: pair.timestamp,
+      ageSeconds: Math.round(pair.ageSeconds),
+      action,
+      reasons,
+      overruled,
+      bytes: own.reduce((sum, { bytes }) => sum + bytes, 0),
+      places: own.map(({ place }) => ({ place, ...outcomeOf(pair.timestamp, place, copies) })),
+    })),
+    {
+      type: 'prune',
+      exitCode: result.exitCode,
+      dryRun: !result.removing,
+      ...{ kept: result.kept, removed: result.removed, bytesFreed: result.bytesFreed },
+      leftAlone: result.leftAlone,
+      policy,
+      places: result.places.map(placeRecord),
+      failures: failures.map(({ code, message, hint }) => ({ code, message, hint })),
+    },
+  ];
+}
+
+function outcomeOf(timestamp: string, place: string, copies: readonly RemovedCopy[]): object {
+  const copy = copies.find((one) => one.timestamp === timestamp && one.place === place);
+  if (copy === undefined) return {};
+  const { outcome, lockedUntil, failure } = copy;
+  return { outcome, lockedUntil, failure: failure === null ? null : failure.message };
+}
+
+/** What pruning comes to for people: the same whether it is done or only told. */
+export function pruneLines(result: PruneResult): string[] {
+  const { decisions, places, leftAlone } = result;
+  const names = placeNames(places);
+  const lines = decisions.map((decision) => decisionLine(decision, names));
+  return [
+    ...(lines.length === 0 ? ['There are no backups to decide on.'] : lines),
+    ...(leftAlone === 0
+      ? []
+      : [`${backups(leftAlone)} elsewhere than where new ones go, and never removed.`]),
+    ...places.flatMap(({ place, missing }) => (missing === null ? [] : [`${place}: ${missing}.`])),
+    ...result.copies.flatMap(outcomeLine),
+  ];
+}
+
+/** One line of what was done, or would be. */
+export function pruneSummary({ removing, kept, removed, bytesFreed }: PruneResult): string {
+  const [keeps, removes] = removing ? ['kept', 'removed'] : ['to keep', 'to remove'];
+  const freed = removed === 0 && bytesFreed === 0 ? '' : `, ${formatBytes(bytesFreed)}`;
+  return `${keeps}: ${kept}, ${removes}: ${removed}${freed}`;
+}
+
+function backups(count: number): string {
+  return formatNumberOf(count, 'backup lies', 'backups lie');
+}
+
+function decisionLine(
+  { pair, copies, action, reasons, overruled }: PairDecision,
+  names: ReadonlyMap<string, string>,
+): string {
+  const where = placeSays(copies.map(({ place }) => names.get(place) ?? place));
+  const why = reasons.map(({ says }) => says).join('; ');
+  const despite = overruled.length === 0 ? '' : ` (though ${overruled.map(({ says }) => says).join('; ')})`;
+  return `${action.padEnd(6)}  ${pair.timestamp}  ${where.padEnd(5)}  ${printable(why + despite)}`;
+}
+
+const OUTCOMES: Partial<Record<RemovedCopy['outcome'], string>> = {
+  locked: 'is locked',
+  pinned: 'was pinned in the meantime',
+  'in-use': 'is used by a run that began in the meantime',
+  changed: 'was changed in the meantime',
+};
+
+/** What went otherwise than it was told. */
+function outcomeLine({ timestamp, place, outcome, lockedUntil, failure }: RemovedCopy): string[] {
+  if (failure !== null) return [`✗ ${timestamp} in ${place}: ${failure.reason}`];
+  const says = OUTCOMES[outcome];
+  if (says === undefined) return [];
+  const until =
+    lockedUntil === null ? '' : lockedUntil === 'hold' ? ' by a legal hold' : ` until ${lockedUntil}`;
+  return [`! ${timestamp} in ${place} ${says}${until}, and stays there.`];
+}

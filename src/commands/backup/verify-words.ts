@@ -1,0 +1,121 @@
+import type { DamagedBlock, FileDamage, RecordSpan } from '../../backup/verify/damage.js';
+import type { BackupVerification } from '../../backup/verify/verify-backup.js';
+import type { VerifyLevel } from '../../backup/verify/verified-notes.js';
+import type { PairProblem } from '../../backup/pair-problems.js';
+import { formatBytes, formatCount, formatDuration, formatNumberOf } from '../../report/format.js';
+
+/** One pair that was verified at one place. */
+export interface VerifiedPair {
+  result: BackupVerification;
+  level: VerifyLevel;
+  seconds: number;
+}
+
+/** Records, blocks and spans that are named of many. */
+const NAMED = 5;
+
+/** What a verification is to scripts. Fields are only ever added. */
+export function verifiedRecord({ result, level, seconds }: VerifiedPair): object {
+  const { timestamp, place, ok, problems, unproven, damage, files, content, manifest } = result;
+  return {
+    type: 'backup-verified',
+    timestamp,
+    place,
+    level,
+    ok,
+    seconds: Math.round(seconds * 1000) / 1000,
+    manifest: manifest !== null,
+    only: manifest?.only ?? null,
+    counts: content?.counts ?? null,
+    jsonBytes: content?.bytes ?? null,
+    problems: problems.map((problem) => ({ ...problem, records: problem.records.slice(0, NAMED) })),
+    unproven,
+    damage,
+    memoriesWithoutPoint: content?.overlap?.memoriesWithoutPoint.count ?? null,
+    pointsWithoutMemory: content?.overlap?.pointsWithoutMemory.count ?? null,
+    files: Object.fromEntries(files),
+  };
+}
+
+/** What a verification is to people. */
+export function verifiedLines({ result, level, seconds }: VerifiedPair): string[] {
+  const { timestamp, place, ok, problems, unproven, damage } = result;
+  return [
+    `${ok ? '✓' : '✗'} ${timestamp} in ${place}: ${verdict(result)}`,
+    `  ${readSays(result, seconds)}`,
+    ...problems.flatMap(problemLines),
+    ...unproven.map((text) => `  not proven: ${text}`),
+    ...damage.flatMap(damageLines),
+    ...(ok ? [`  ${provesSays(result, level)}`] : adviceLines(result)),
+  ];
+}
+
+function verdict({ ok, problems }: BackupVerification): string {
+  if (ok) return 'sound';
+  if (problems.some(({ severity }) => severity === 'fatal')) return 'must not be restored as it is';
+  return problems.some(({ severity }) => severity === 'loss') ? 'something in it is lost' : 'not proven';
+}
+
+function readSays({ content, files }: BackupVerification, seconds: number): string {
+  const bytes = [...files.values()].reduce((sum, file) => sum + file.bytes, 0);
+  const took = `in ${formatDuration(seconds)}`;
+  if (content === null) return `${formatBytes(bytes)} looked at as they lie there ${took}`;
+  const { memories, nodes, relationships, points } = content.counts;
+  const held = [];
+  if (nodes > 0)
+    held.push(
+      `${formatNumberOf(memories, 'memory', 'memories')} in ${formatNumberOf(nodes, 'node', 'nodes')}`,
+      formatNumberOf(relationships, 'relationship', 'relationships'),
+    );
+  if (points > 0) held.push(formatNumberOf(points, 'point', 'points'));
+  if (held.length === 0) held.push('not one record');
+  return `${held.join(', ')}: ${formatBytes(content.bytes)} of JSON read ${took}`;
+}
+
+function problemLines({ severity, message, records }: PairProblem): string[] {
+  const more = records.length > NAMED ? [`    … and ${formatCount(records.length - NAMED)} more`] : [];
+  return [
+    `  ${severity}: ${message}`,
+    ...records.slice(0, NAMED).map(({ record, reason }) => `    ${record}: ${reason}`),
+    ...more,
+  ];
+}
+
+function damageLines({ path, blocks, damaged, lost, saved }: FileDamage): string[] {
+  if (damaged.length === 0) return [];
+  const more = damaged.length > NAMED ? [`    … and ${formatCount(damaged.length - NAMED)} more`] : [];
+  return [
+    `  ${path} is damaged in ${formatCount(damaged.length)} of ${formatNumberOf(blocks, 'block', 'blocks')}: at most ${formatNumberOf(lost, 'record is', 'records are')} lost, ${formatCount(saved)} can be saved`,
+    ...damaged.slice(0, NAMED).map(blockLine),
+    ...more,
+  ];
+}
+
+function blockLine({ number, from, to, stopsAt, reason, records }: DamagedBlock): string {
+  const at = stopsAt === null ? '' : `, at byte ${stopsAt} at the latest`;
+  const held = records.length === 0 ? '' : ` (${records.map(spanText).join(', ')})`;
+  return `    block ${number}, bytes ${from} to ${to - 1}${at}: ${reason}${held}`;
+}
+
+function spanText({ list, from, to }: RecordSpan): string {
+  return from === to ? `${list.slice(0, -1)} ${from}` : `${list} ${from} to ${to}`;
+}
+
+function provesSays({ manifest, content }: BackupVerification, level: VerifyLevel): string {
+  if (level === 'deep')
+    return 'It was restored into engines of its own, and what was in them then is what the files hold.';
+  if (manifest === null)
+    return content === null
+      ? 'Its files are whole gzip files as far as can be seen from outside. Without a manifest nothing proves that they are what was written, and their records were not read: leave out --quick.'
+      : 'Every record was read and fits the others. Without a manifest nothing proves that none was changed.';
+  return content === null
+    ? 'Its files are, to the last bit, those that were written. Whether their records fit together was proven if they were ever verified in full.'
+    : 'Its files are, to the last bit, those that were written; every record was read, and counts and digests are the manifest’s.';
+}
+
+const DAMAGE = /^(?:backup-(?!key)|manifest-(?:checksum|size)$)/;
+
+function adviceLines({ timestamp, problems }: BackupVerification): string[] {
+  if (!problems.some(({ code }) => DAMAGE.test(code))) return [];
+  return [`  To save what is readable: lifeboat backup salvage ${timestamp} --output FOLDER`];
+}

@@ -1,0 +1,88 @@
+import { z } from 'zod';
+import { forEachJob, JOBS, type JobName } from './jobs.js';
+
+const time = z.iso.datetime();
+const count = z.number().int().min(0);
+
+const jobSchema = z.object({
+  /** Times of the schedule up to here were run, or are not to be run any more. */
+  handledUntil: time,
+  /** When a job that failed is tried once more. */
+  retryAt: time.nullable(),
+  /** The run in hand; in the file, one that never came to its end. */
+  running: z
+    .object({ id: z.string(), since: time, handledBefore: time, retryBefore: time.nullable() })
+    .nullable(),
+  lastStart: time.nullable(),
+  lastEnd: time.nullable(),
+  lastSuccess: time.nullable(),
+  lastFailure: z.object({ at: time, message: z.string() }).nullable(),
+  /** What the last one that came to its end said. */
+  summary: z.string().nullable(),
+  /** How long the last one took that came to its end. */
+  seconds: z.number().min(0).nullable(),
+  /** Runs that came to their end, well or not, since the file was begun. */
+  runs: count,
+  failures: count,
+  /** Of the last success; see JobResult. */
+  bytes: z.number().min(0).nullable(),
+  driftPercent: z.number().min(0).nullable(),
+  timestamp: z.string().nullable(),
+});
+
+const stateSchema = z.object({
+  version: z.literal(1),
+  /** When this file was begun: what never ran is waited for from then on. */
+  since: time,
+  jobs: z.record(z.enum(JOBS), jobSchema),
+});
+
+/** What the daemon remembers of a job. Times are ISO-8601. */
+export type JobState = z.infer<typeof jobSchema>;
+
+/** What the daemon remembers across its ends. */
+export interface DaemonState {
+  version: 1;
+  since: string;
+  jobs: Record<JobName, JobState>;
+}
+
+/** The memory of a daemon that starts for the first time. */
+export function newState(now: Date): DaemonState {
+  const since = now.toISOString();
+  return {
+    version: 1,
+    since,
+    jobs: forEachJob(() => ({
+      handledUntil: since,
+      retryAt: null,
+      running: null,
+      lastStart: null,
+      lastEnd: null,
+      lastSuccess: null,
+      lastFailure: null,
+      summary: null,
+      seconds: null,
+      runs: 0,
+      failures: 0,
+      bytes: null,
+      driftPercent: null,
+      timestamp: null,
+    })),
+  };
+}
+
+/** @returns why it is none, in words, where the text is no state */
+export function parseState(text: string): DaemonState | string {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return 'it is not JSON';
+  }
+  const parsed = stateSchema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  const where = issue?.path.join('.') ?? '';
+  return `${where === '' ? 'the whole of it' : where} is not as it must be`;
+}

@@ -1,0 +1,101 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { addBackupCommand } from '../../src/commands/backup.js';
+import { Failure } from '../../src/failure.js';
+import { associationMetadata, rowsOf, writeStore } from '../backup/sqlite/store.js';
+import { testContext } from '../support/context.js';
+
+let folder: string;
+let store: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'lifeboat-sqlite-'));
+  store = join(folder, 'memory.db');
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+interface Ran {
+  exitCode: number;
+  stdout: string;
+  failure: Failure | null;
+}
+
+async function backup(...args: string[]): Promise<Ran> {
+  const env = { HOME: folder, AUTOMEM_BACKUP_DIR: join(folder, 'backups') };
+  const context = testContext({ env, cwd: folder });
+  const program = new Command('lifeboat').exitOverride();
+  addBackupCommand(program, context);
+  try {
+    await program.parseAsync(['backup', ...args], { from: 'user' });
+    return { exitCode: context.exitCode, stdout: context.stdout, failure: null };
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    return { exitCode: error.exitCode, stdout: context.stdout, failure: error };
+  }
+}
+
+const memories = (): number => rowsOf(store, 'SELECT count(*) AS n FROM memories')[0]?.['n'] as number;
+const edges = (): number => rowsOf(store, 'SELECT count(*) AS n FROM memory_graph')[0]?.['n'] as number;
+
+describe('the SQLite store of MCP Memory Service', () => {
+  it('is backed up, lost, and restored from the newest backup; the old file is kept', async () => {
+    writeStore(store, { memories: 40 });
+    const before = memories();
+    const created = await backup('create', '--source', 'sqlite:memory.db');
+    expect(created).toMatchObject({ exitCode: 0, failure: null });
+    expect(created.stdout).toMatch(/integrity checked/);
+    truncateSync(store, 3000);
+    const dry = await backup('restore', '--source', 'sqlite:memory.db', '--dry-run', '--json');
+    expect(JSON.parse(dry.stdout)).toMatchObject({ type: 'sqlite-restore', dryRun: true, kept: null });
+    expect(readFileSync(store).length).toBe(3000);
+    const asked = await backup('restore', '--source', 'sqlite:memory.db');
+    expect(asked.failure).toMatchObject({ code: 'not-confirmed', exitCode: 2 });
+    expect(asked.failure?.hint).toContain('--confirm memory.db');
+    const restored = await backup('restore', '--source', 'sqlite:memory.db', '--confirm', 'memory.db');
+    expect(restored).toMatchObject({ exitCode: 0, failure: null });
+    expect(memories()).toBe(before);
+    expect(readdirSync(folder).filter((name) => name.startsWith('memory.db.before-'))).toHaveLength(1);
+  });
+
+  it('gets the edges that its associations tell of, once; what cannot be one is named', async () => {
+    writeStore(store, {
+      memories: 4,
+      associations: [
+        { name: 'a1', metadata: associationMetadata('m0', 'm1') },
+        { name: 'a2', metadata: '{not json' },
+      ],
+    });
+    const first = await backup(
+      'rebuild-graph',
+      '--source',
+      'sqlite:memory.db',
+      '--confirm',
+      'memory.db',
+      '--json',
+    );
+    expect(first.exitCode).toBe(3);
+    expect(JSON.parse(first.stdout)).toMatchObject({
+      associations: 2,
+      rebuilt: 1,
+      refused: [{ code: expect.any(String) as string }],
+    });
+    const after = edges();
+    const second = await backup('rebuild-graph', '--source', 'sqlite:memory.db', '--confirm', 'memory.db');
+    expect(second.stdout).toMatch(/0 written, 1 there already/);
+    expect(edges()).toBe(after);
+  });
+
+  it('is refused where it is none, and where a backup is asked for that is not there', async () => {
+    const missing = await backup('create', '--source', 'sqlite:nowhere.db');
+    expect(missing.failure?.message).toContain('nowhere.db');
+    expect(existsSync(join(folder, 'nowhere.db'))).toBe(false);
+    writeStore(store);
+    await backup('create', '--source', 'sqlite:memory.db');
+    const unknown = await backup('restore', '20200101_000000', '--source', 'sqlite:memory.db', '--dry-run');
+    expect(unknown.failure).toMatchObject({ code: 'backup-unknown', exitCode: 4 });
+    const encrypted = await backup('create', '--source', 'sqlite:memory.db', '--encrypt');
+    expect(encrypted.failure).toMatchObject({ code: 'not-encrypted', exitCode: 2 });
+  });
+});

@@ -1,0 +1,208 @@
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { readVerified, type VerifiedResult } from '../../src/backup/verify/verified-notes.js';
+import { addBackupCommand } from '../../src/commands/backup.js';
+import { Failure } from '../../src/failure.js';
+import { localArchive } from '../../src/stores/archive/local-archive.js';
+import { backUp, flipped, onlyPair } from '../backup/verify/pair-files.js';
+import { SAMPLE, STAMP } from '../backup/sample.js';
+import { testContext } from '../support/context.js';
+import { Lab } from '../support/lab.js';
+
+let root: string;
+let made: string;
+let stamp: string;
+const folders: string[] = [];
+
+beforeAll(async () => {
+  root = mkdtempSync(join(tmpdir(), 'lifeboat-command-'));
+  made = join(root, 'made');
+  const lab = await Lab.start();
+  try {
+    await lab.fill({ memories: 30, dim: 4 });
+    stamp = await backUp(lab, made);
+  } finally {
+    await lab.stop();
+  }
+}, 60_000);
+
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+afterEach(() => {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+});
+
+function copyOf(folder: string): string {
+  const copy = mkdtempSync(join(tmpdir(), 'lifeboat-pairs-'));
+  folders.push(copy);
+  cpSync(folder, copy, { recursive: true });
+  return copy;
+}
+
+interface Ran {
+  exitCode: number;
+  out: string;
+  err: string;
+  lines: Record<string, unknown>[];
+  failure: Failure | null;
+}
+
+async function lifeboat(dir: string, ...args: string[]): Promise<Ran> {
+  const env = { ...process.env, LIFEBOAT_STATE: join(root, 'state'), AUTOMEM_BACKUP_DIR: dir };
+  const context = testContext({ env, cwd: root });
+  const program = new Command('lifeboat').exitOverride();
+  addBackupCommand(program, context);
+  let failure: Failure | null = null;
+  try {
+    await program.parseAsync(['backup', ...args], { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    failure = error;
+  }
+  const lines = args.includes('--json')
+    ? context.stdout
+        .trimEnd()
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => JSON.parse(line) as Record<string, unknown>)
+    : [];
+  const exitCode = failure?.exitCode ?? context.exitCode;
+  return { exitCode, out: context.stdout, err: context.stderr, lines, failure };
+}
+
+function halfOf(dir: string, store: 'falkordb' | 'qdrant'): string {
+  return join(dir, store, readdirSync(join(dir, store))[0] ?? '');
+}
+
+function flipIn(path: string, at: (length: number) => number): void {
+  const bytes = readFileSync(path);
+  writeFileSync(path, flipped(bytes, at(bytes.length)));
+}
+
+async function noted(dir: string): Promise<VerifiedResult[]> {
+  const archive = localArchive(dir);
+  return readVerified(archive, await onlyPair(archive));
+}
+
+describe('backup verify', () => {
+  it('proves the newest one, and keeps what came out while the files are the same', async () => {
+    const dir = copyOf(made);
+    const { exitCode, out } = await lifeboat(dir, 'verify');
+    expect(exitCode).toBe(0);
+    expect(out).toContain(`✓ ${stamp} in ${dir}: sound`);
+    expect(out).toContain('counts and digests are the manifest’s');
+    await lifeboat(dir, 'verify', stamp, '--quick');
+    expect((await noted(dir)).map(({ level, ok }) => [level, ok])).toEqual([
+      ['full', true],
+      ['quick', true],
+    ]);
+    writeFileSync(halfOf(dir, 'qdrant'), 'something else');
+    expect(await noted(dir)).toEqual([]);
+  });
+
+  it('keeps no more results than it needs, and begins notes anew that cannot be read', async () => {
+    const dir = copyOf(made);
+    for (let round = 0; round < 22; round++) await lifeboat(dir, 'verify', '--quick');
+    expect(await noted(dir)).toHaveLength(20);
+    writeFileSync(join(dir, `lifeboat_${stamp}.verified.json`), '{');
+    expect(await noted(dir)).toEqual([]);
+    await lifeboat(dir, 'verify', '--quick');
+    expect(await noted(dir)).toHaveLength(1);
+  });
+
+  it('tells scripts of each backup, and of all of them at the end', async () => {
+    const dir = copyOf(made);
+    cpSync(SAMPLE, dir, { recursive: true });
+    const { exitCode, lines } = await lifeboat(dir, 'verify', '--all', '--json');
+    expect(exitCode).toBe(0);
+    expect(lines.map(({ type, timestamp, ok }) => [type, timestamp, ok])).toEqual([
+      ...[stamp, STAMP]
+        .sort()
+        .reverse()
+        .map((timestamp) => ['backup-verified', timestamp, true]),
+      ['verification', undefined, undefined],
+    ]);
+    expect(lines.at(-1)).toMatchObject({ outcome: 'sound', exitCode: 0, verified: 2, sound: 2 });
+    expect((await lifeboat(dir, 'verify', STAMP, '--quick')).out).toContain(
+      'Without a manifest nothing proves',
+    );
+  });
+
+  it('says what is wrong where, what can be saved, and ends with 3', async () => {
+    const dir = copyOf(made);
+    flipIn(halfOf(dir, 'falkordb'), (length) => length >> 1);
+    const { exitCode, out } = await lifeboat(dir, 'verify');
+    expect(exitCode).toBe(3);
+    expect(out).toContain('must not be restored as it is');
+    expect(out).toMatch(/damaged in 1 of 1 block: at most \d+ records are lost, 0 can be saved/);
+    expect(out).toMatch(/block 1, bytes 0 to \d+.*\(nodes 1 to \d+, relationships 1 to \d+\)/);
+    expect(out).toContain(`lifeboat backup salvage ${stamp} --output FOLDER`);
+    const { lines } = await lifeboat(dir, 'verify', '--json', '--quick');
+    expect(lines.at(-1)).toMatchObject({ type: 'verification', outcome: 'not-sound', exitCode: 3 });
+    expect((await noted(dir)).map(({ ok }) => ok)).toEqual([]);
+  });
+
+  it('ends with 4 where there is none', async () => {
+    expect((await lifeboat(join(root, 'nowhere'), 'verify')).failure).toMatchObject({
+      exitCode: 4,
+      code: 'backup-none',
+    });
+    expect((await lifeboat(made, 'verify', '20200101_000000')).failure).toMatchObject({ exitCode: 4 });
+  });
+
+  it('says where no result can be kept: a folder stands in its place', async () => {
+    const dir = copyOf(made);
+    mkdirSync(join(dir, `lifeboat_${stamp}.verified.json`));
+    const { exitCode, err } = await lifeboat(dir, 'verify');
+    expect(exitCode).toBe(0);
+    expect(err).toContain('The result is not kept');
+  });
+
+  it(
+    'restores it into engines of its own, and finds there what the files hold',
+    { timeout: 120_000 },
+    async () => {
+      const dir = copyOf(made);
+      const before = readdirSync(tmpdir()).filter((name) => name.startsWith('lifeboat-deep-'));
+      const { exitCode, lines } = await lifeboat(dir, 'verify', '--deep', '--json');
+      expect(lines[0]).toMatchObject({ level: 'deep', ok: true, problems: [] });
+      expect(exitCode).toBe(0);
+      expect((await noted(dir)).at(-1)).toMatchObject({ level: 'deep', ok: true });
+      expect(readdirSync(tmpdir()).filter((name) => name.startsWith('lifeboat-deep-'))).toEqual(before);
+    },
+  );
+});
+
+describe('backup salvage', () => {
+  it('writes what is readable, and says what is lost', async () => {
+    const dir = copyOf(made);
+    writeFileSync(halfOf(dir, 'falkordb'), readFileSync(halfOf(dir, 'falkordb')).subarray(0, 2_000));
+    const output = join(copyOf(made), 'saved');
+    const { exitCode, out } = await lifeboat(dir, 'salvage', stamp, '--output', output);
+    expect(exitCode).toBe(3);
+    expect(out).toMatch(/points: 30 saved, 0 lost/);
+    expect((await lifeboat(output, 'verify')).exitCode).toBe(0);
+    const again = await lifeboat(dir, 'salvage', stamp, '--output', output);
+    expect(again.failure).toMatchObject({ exitCode: 2, code: 'salvage-output' });
+  });
+
+  it('of a whole one saves all, of nothing readable says so', async () => {
+    const dir = copyOf(made);
+    const all = await lifeboat(
+      dir,
+      'salvage',
+      'latest',
+      '--output',
+      join(dir, '..', `${stamp}-out`),
+      '--json',
+    );
+    folders.push(join(dir, '..', `${stamp}-out`));
+    expect(all.lines[0]).toMatchObject({ type: 'salvage', exitCode: 0, complete: true });
+    for (const store of ['falkordb', 'qdrant'] as const) writeFileSync(halfOf(dir, store), 'no backup');
+    const none = await lifeboat(dir, 'salvage', stamp, '--output', join(dir, 'none'));
+    expect(none.exitCode).toBe(4);
+    expect(none.out).toContain('nothing in it is readable');
+  });
+});

@@ -1,0 +1,56 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+
+import { daemonJobs } from '../../src/commands/daemon/jobs.js';
+import { daemonServices } from '../../src/commands/daemon/services.js';
+import { settingsOf } from '../../src/commands/run/settings-of.js';
+import type { JobName, JobResult } from '../../src/daemon/jobs.js';
+import type { CommandContext } from '../../src/commands/context.js';
+import { testContext } from '../support/context.js';
+import { Lab } from '../support/lab.js';
+
+let lab: Lab;
+
+beforeAll(async () => {
+  lab = await Lab.start();
+  await lab.fill({ memories: 60 });
+});
+
+afterAll(async () => {
+  await lab.stop();
+});
+
+const contextOf = (env: Record<string, string> = {}): CommandContext =>
+  testContext({ env: { ...lab.env, ...env }, cwd: lab.folder });
+
+function run(job: JobName, env: Record<string, string> = {}): Promise<JobResult> {
+  return daemonJobs(contextOf(env))[job]({ signal: new AbortController().signal, request: null });
+}
+
+it('backs up, verifies, prunes and compares real stores', async () => {
+  const made = await run('backup');
+  expect(made).toMatchObject({ ok: true, timestamp: expect.stringMatching(/^\d{8}_\d{6}$/) as string });
+  expect(made.bytes).toBeGreaterThan(1000);
+  const verified = await run('verify');
+  expect(verified).toMatchObject({ ok: true, summary: `${made.timestamp ?? ''} at ${lab.backups} sound` });
+  expect(await run('prune')).toMatchObject({ ok: true, summary: expect.stringMatching(/ kept, /) as string });
+  expect(await run('drift')).toMatchObject({ ok: true, driftPercent: 0 });
+  const context = contextOf();
+  const { listBackups, listRuns } = daemonServices(context, await settingsOf(context));
+  expect(await listBackups()).toMatchObject({ backups: [{ timestamp: made.timestamp }, {}], places: [{}] });
+  expect(await listRuns()).toEqual({ runs: [] });
+});
+
+it('tells drift as a percentage, and stores that are away as a failure', async () => {
+  await lab.damage('vectors-empty');
+  expect(await run('drift')).toMatchObject({ ok: true, driftPercent: 100 });
+  await expect(run('drift', { FALKORDB_PORT: '1' })).rejects.toMatchObject({
+    exitCode: 10,
+    code: 'not-compared',
+  });
+});
+
+it('refuses a backup to a bucket that is not set', async () => {
+  const context = contextOf();
+  const { checkBackup } = daemonServices(context, await settingsOf(context));
+  expect(() => checkBackup({ to: 's3', only: null })).toThrow(/no bucket is set/);
+});

@@ -1,0 +1,51 @@
+import { expect, it } from 'vitest';
+
+import { parseSchedule } from '../../src/backup/keep/schedule.js';
+import { backupTroubles } from '../../src/daemon/health.js';
+import { forEachJob } from '../../src/daemon/jobs.js';
+import { newState, type JobState } from '../../src/daemon/state.js';
+import { Timetable } from '../../src/daemon/timetable.js';
+
+/** What is wrong at a time, for a daemon that was first started on Monday, 2 November. */
+function troubles(schedule: string, now: string, backup: Partial<JobState>): string[] {
+  const state = newState(new Date('2026-11-02T00:00:00Z'));
+  Object.assign(state.jobs.backup, backup);
+  const timetable = new Timetable(
+    forEachJob((job) => parseSchedule(job === 'backup' ? schedule : 'off')),
+    { maxMs: 0, random: () => 0 },
+  );
+  return backupTroubles(state, timetable, new Date(now));
+}
+
+const lastSuccess = '2026-11-16T06:00:30.000Z';
+
+it('finds nothing wrong up to twice the interval, and says how old the newest is after it', () => {
+  expect(troubles('6h', '2026-11-16T18:00:30Z', { lastSuccess })).toEqual([]);
+  expect(troubles('6h', '2026-11-16T18:00:31Z', { lastSuccess })).toEqual([
+    'the newest backup was made 12 h ago; there is to be one every 6 h',
+  ]);
+});
+
+it('waits for the first one from the first start on', () => {
+  expect(troubles('6h', '2026-11-02T11:59:00Z', {})).toEqual([]);
+  expect(troubles('6h', '2026-11-02T13:00:00Z', {})[0]).toMatch(/^there was no backup yet in the 13 h/);
+});
+
+it('counts the last one that failed, until one succeeds', () => {
+  const failed = { lastSuccess, lastFailure: { at: '2026-11-16T12:00:40.000Z', message: 'secret' } };
+  expect(troubles('6h', '2026-11-16T12:30:00Z', failed)).toEqual(['the last backup failed']);
+  const since = { ...failed, lastSuccess: '2026-11-16T12:06:00.000Z' };
+  expect(troubles('6h', '2026-11-16T12:30:00Z', since)).toEqual([]);
+});
+
+it('knows that a cron line has no times on a weekend', () => {
+  const weekdays = '0 9 * * 1-5';
+  const friday = { lastSuccess: '2026-11-13T09:01:00.000Z' };
+  expect(troubles(weekdays, '2026-11-16T09:30:00Z', friday)).toEqual([]);
+  // On Wednesday both neighbours are a day away.
+  expect(troubles(weekdays, '2026-11-18T09:30:00Z', friday)).toHaveLength(1);
+});
+
+it('asks for none where backups are off', () => {
+  expect(troubles('off', '2026-12-16T09:30:00Z', {})).toEqual([]);
+});
