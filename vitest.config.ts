@@ -5,7 +5,7 @@ import { RESULTS_FILE } from './test/tools/results.js';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.{ts,tsx}'],
-    globalSetup: 'test/tools/provision.ts',
+    globalSetup: 'test/tools/setup.ts',
     // The JSON is what .ci/run counts.
     reporters: ['default', ['json', { outputFile: RESULTS_FILE }]],
     testTimeout: 60_000,

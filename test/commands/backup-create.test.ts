@@ -2,7 +2,6 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { generateIdentity, identityToRecipient } from 'age-encryption';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -15,8 +14,7 @@ import { localArchive } from '../../src/stores/archive/local-archive.js';
 import { redisLease } from '../../src/stores/lease/redis-lease.js';
 import { GRAPH, Lab, TIMESTAMP } from '../support/lab.js';
 import { startWriter } from '../support/writer.js';
-
-const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
+import { CLI } from '../support/cli.js';
 
 interface Created {
   timestamp: string;
@@ -195,15 +193,11 @@ describe('nothing bears the name of a backup', () => {
   it('when it is killed at any moment', { timeout: 60_000 }, async () => {
     const before = files();
     for (const delay of [0, 15, 30, 60, 120]) {
-      const child = spawn(
-        process.execPath,
-        ['--import', import.meta.resolve('tsx'), CLI, 'backup', 'create', '--json'],
-        {
-          env: { PATH: process.env['PATH'], ...lab.env },
-          cwd: lab.folder,
-          stdio: ['ignore', 'pipe', 'ignore'],
-        },
-      );
+      const child = spawn(process.execPath, [CLI, 'backup', 'create', '--json'], {
+        env: { PATH: process.env['PATH'], ...lab.env },
+        cwd: lab.folder,
+        stdio: ['ignore', 'pipe', 'ignore'],
+      });
       const exited = once(child, 'exit');
       // From the moment at which it has a file of its own.
       while (child.exitCode === null && !files().some((name) => name.endsWith('.partial')))

@@ -4,7 +4,6 @@ import { hash } from 'node:crypto';
 import { connect, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createServer, type Server } from 'node:tls';
-import { fileURLToPath } from 'node:url';
 import { CommanderError } from 'commander';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 
@@ -12,8 +11,7 @@ import { fill } from '../../src/sandbox/fill.js';
 import { makeAuthority } from '../support/certificates.js';
 import { GRAPH, Lab, TIMESTAMP, type CommandRun, type RunOptions } from '../support/lab.js';
 import { startProxy, type Proxy } from '../support/proxy.js';
-
-const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
+import { CLI } from '../support/cli.js';
 
 let lab: Lab;
 let graph: Proxy;
@@ -95,7 +93,7 @@ async function abortedAfterSwap(): Promise<string> {
 
 /** The real program in a process of its own. */
 function lifeboat(args: string[], env: Record<string, string> = {}): ChildProcess {
-  return spawn(process.execPath, ['--import', import.meta.resolve('tsx'), CLI, ...args], {
+  return spawn(process.execPath, [CLI, ...args], {
     env: { PATH: process.env['PATH'], ...lab.env, ...env },
     cwd: lab.folder,
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -296,9 +294,9 @@ describe('no room in the folder of the run', () => {
     const before = await everything();
     // No file may grow beyond some KiB: the journal breaks off in the middle of an entry.
     const command = `ulimit -f 3; exec "$0" "$@"`;
-    const args = ['--import', import.meta.resolve('tsx'), CLI, 'recover', '--confirm', GRAPH, '--json'];
+    const args = [CLI, 'recover', '--confirm', GRAPH, '--json'];
     const child = spawn('bash', ['-c', command, process.execPath, ...args], {
-      env: { PATH: process.env['PATH'], ...lab.env, TSX_DISABLE_CACHE: '1', NODE_DISABLE_COMPILE_CACHE: '1' },
+      env: { PATH: process.env['PATH'], ...lab.env, NODE_DISABLE_COMPILE_CACHE: '1' },
       cwd: lab.folder,
     });
     const { code, stdout, stderr } = await ended(child);

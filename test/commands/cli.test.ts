@@ -1,12 +1,10 @@
 import { spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
 import type { GraphSnapshot } from '../../src/sandbox/compare.js';
 import { GRAPH, Lab } from '../support/lab.js';
 import { startProxy, type Proxy } from '../support/proxy.js';
-
-const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
+import { CLI } from '../support/cli.js';
 
 let lab: Lab;
 let rest: GraphSnapshot;
@@ -50,7 +48,7 @@ function lifeboat(args: string[]): Process {
     FALKORDB_PORT: String(graph.port),
     QDRANT_URL: `http://${vectors.host}:${vectors.port}`,
   };
-  const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), CLI, ...args], {
+  const child = spawn(process.execPath, [CLI, ...args], {
     env,
     cwd: lab.folder,
     stdio: ['ignore', 'pipe', 'pipe'],

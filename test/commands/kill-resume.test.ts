@@ -1,9 +1,7 @@
-import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
@@ -16,21 +14,14 @@ import {
 } from '../../src/sandbox/compare.js';
 import { compareVectors, readVectors, type VectorSnapshot } from '../../src/sandbox/compare-vectors.js';
 import { copyVolume, putVolumeBack } from '../../src/sandbox/volume.js';
+import { CLI } from '../support/cli.js';
 import { GRAPH, Lab } from '../support/lab.js';
 import { startProvider, type TestProvider } from '../support/provider.js';
-
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const BUILT = 'test-results/dist';
-const CLI = join(ROOT, BUILT, 'cli.js');
 
 let lab: Lab;
 let provider: TestProvider;
 
 beforeAll(async () => {
-  // The very program that users run: a killed process must be a process.
-  const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
-  const build = ['-p', 'tsconfig.build.json', '--noCheck', '--incremental', 'false', '--outDir', BUILT];
-  await promisify(execFile)(process.execPath, [tsc, ...build], { cwd: ROOT });
   lab = await Lab.start({ aof: true });
   provider = await startProvider();
   await lab.fill({ memories: 40 });

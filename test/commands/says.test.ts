@@ -1,4 +1,3 @@
-import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
 import { BUILT_IN_PLANS } from '../../src/commands/built-in-plans.js';
@@ -7,8 +6,7 @@ import { loadPlans } from '../../src/plans/load.js';
 import { STEPS } from '../../src/steps/registry.js';
 import { GRAPH, Lab } from '../support/lab.js';
 import { openTerminal, type RealTerminal } from '../ui/real-terminal.js';
-
-const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
+import { CLI } from '../support/cli.js';
 
 let lab: Lab;
 let terminal: RealTerminal | null = null;
@@ -30,7 +28,7 @@ afterEach(() => {
 
 function inTerminal(args: string[]): RealTerminal {
   const env = { PATH: process.env['PATH'] ?? '', LANG: 'C.UTF-8', TERM: 'xterm-256color', ...lab.env };
-  const program = ['--import', import.meta.resolve('tsx'), CLI];
+  const program = [CLI];
   terminal = openTerminal({ columns: 80, rows: 24, program, args, env });
   return terminal;
 }

@@ -2,12 +2,12 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Summary } from '../../src/recovery/events.js';
 import { openTerminal, type RealTerminal } from '../ui/real-terminal.js';
+import { CLI } from '../support/cli.js';
 
-const LIFEBOAT = ['--import', 'tsx', fileURLToPath(new URL('../../src/cli.ts', import.meta.url))];
+const LIFEBOAT = [CLI];
 const DRILL = ['drill', '--memories', '300', '--dim', '16'];
 /** Long enough to be stopped in the middle of it. */
 const LONG_DRILL = ['drill', '--memories', '5000', '--dim', '16'];

@@ -63,7 +63,10 @@ alerts:
       'retention:\n  keep-last: 3\n',
       'lifeboat.config.yaml:2:3: "retention.keep-last" is not a setting; did you mean "keepLast"?',
     ],
-    ['x: 1\n', 'lifeboat.config.yaml:1:1: "x" is not a setting; known here: objectives, retention, alerts'],
+    [
+      'x: 1\n',
+      'lifeboat.config.yaml:1:1: "x" is not a setting; known here: objectives, retention, backup, schedule, prices, alerts',
+    ],
     [
       'objectives:\n  rto: 15\n',
       'lifeboat.config.yaml:2:8: "objectives.rto" should be a duration such as 90s, 15m',

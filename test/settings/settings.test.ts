@@ -52,7 +52,14 @@ describe('loadSettings', () => {
       timeoutMs: null,
     });
     expect(settings.excludedTypes).toEqual(['MetaPattern']);
-    expect(settings.backups).toEqual({ dir: join(root, 'backups'), s3: null });
+    expect(settings.backups).toEqual({
+      dir: join(root, 'backups'),
+      s3: null,
+      to: null,
+      encrypt: false,
+      recipients: [],
+      identityFile: null,
+    });
     expect(settings.folders.state).toBe(join(root, 'home/.local/state/lifeboat'));
     expect(settings.retention).toEqual({
       keepLast: 7,

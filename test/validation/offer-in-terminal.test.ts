@@ -1,13 +1,13 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
 import type { GraphSnapshot } from '../../src/sandbox/compare.js';
 import { GRAPH, Lab, payloadOf } from '../support/lab.js';
 import { openTerminal, type RealTerminal } from '../ui/real-terminal.js';
+import { CLI } from '../support/cli.js';
 
-const LIFEBOAT = ['--import', 'tsx', fileURLToPath(new URL('../../src/cli.ts', import.meta.url))];
+const LIFEBOAT = [CLI];
 const NEW = '0e000000-0000-4000-8000-000000000001';
 const ESCAPE = '\u001B';
 /** The program starts from its sources, on a machine that may be busy. */

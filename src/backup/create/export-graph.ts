@@ -49,7 +49,7 @@ export async function exportGraph(source: GraphSource, context: ExportContext): 
   try {
     await assertThere(store, source.graphName);
     for (let read = 1; ; read++) {
-      const half = await readOnce(store, source, context);
+      const half = await readOnce(store, source, context, read > 1);
       if (typeof half !== 'string') return half;
       if (read === READS) throw unsteady(`the graph ${source.graphName}`, half);
       await sleep(PAUSE_MS * read, undefined, { signal: context.signal });
@@ -64,6 +64,7 @@ async function readOnce(
   store: GraphStore,
   source: GraphSource,
   { timestamp, openFile, onRead, now, signal }: ExportContext,
+  isCareful: boolean,
 ): Promise<GraphHalf | string> {
   const { graphName } = source;
   const file = await openFile();
@@ -72,7 +73,7 @@ async function readOnce(
     watch = await watchIfAllowed(source);
     const from = now().toISOString();
     const before = await store.totals(graphName);
-    const reader = new GraphExport(store, graphName, file.writer, onRead, signal);
+    const reader = new GraphExport(store, graphName, file.writer, onRead, signal, isCareful);
     const content = await reader.write(timestamp);
     const after = await store.totals(graphName);
     const to = now().toISOString();

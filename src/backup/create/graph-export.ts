@@ -9,7 +9,13 @@ import {
   type ValueMap,
 } from '../../memory/values.js';
 import type { GraphStore, GraphTotals } from '../../stores/graph/graph-store.js';
-import { liveNodes, liveRelationships, nodeNames } from '../../stores/graph/live-pages.js';
+import type { NamedRelationship } from '../../stores/graph/live-pages.js';
+import {
+  liveNodes,
+  liveRelationships,
+  namedRelationships,
+  nodeNames,
+} from '../../stores/graph/live-pages.js';
 import { ContentDigest, EndHashes, nodeHash, propertyLines, relationshipHash } from '../digest.js';
 import type { BlockWriter } from './block-writer.js';
 
@@ -58,6 +64,8 @@ export class GraphExport {
     private readonly file: BlockWriter,
     private readonly onRead: OnRead,
     private readonly signal: AbortSignal,
+    /** Also asks each relationship for the names of its ends: dearer, and right even where ids are given out anew. */
+    private readonly isCareful = false,
   ) {}
 
   /** @param timestamp `YYYYMMDD_HHMMSS` */
@@ -71,7 +79,9 @@ export class GraphExport {
       this.onRead('nodes', result.nodes);
     }
     file.text(`${result.nodes === 0 ? '' : '\n  '}],\n  "relationships": [`);
-    for await (const page of liveRelationships(this.store, this.graph)) {
+    const { store, graph } = this;
+    const pages = this.isCareful ? namedRelationships(store, graph) : liveRelationships(store, graph);
+    for await (const page of pages) {
       this.signal.throwIfAborted();
       for (const relationship of page) await this.relationship(relationship);
       this.onRead('relationships', result.relationships);
@@ -85,7 +95,7 @@ export class GraphExport {
   /**
    * Walks the graph a second time, by the names of its nodes, after it was written to (or may have been) during the first.
    * The server gives the ids of deleted nodes to new ones: a relationship that was read after such a change would join a
-   * node of the file that it never joined.
+   * node of the file that it never joined, unless it was read carefully.
    *
    * @param isQuiet whether nothing was written: the totals then have to be the same
    * @returns why the file cannot be kept, in words; null where it can
@@ -103,7 +113,7 @@ export class GraphExport {
       for (const { internalId, labels, properties } of page) {
         const known = this.names.get(internalId);
         if (known === undefined) young++;
-        else if (known !== nameHash(labels, properties))
+        else if (!this.isCareful && known !== nameHash(labels, properties))
           return 'nodes were deleted and others took their ids';
       }
     }
@@ -130,11 +140,19 @@ export class GraphExport {
     count(result.byType, textOf(properties['type']));
   }
 
-  private async relationship(relationship: GraphRelationship): Promise<void> {
+  /** Whether its ends are still those that stand in the file under these ids. */
+  private joinsThese(relationship: GraphRelationship | NamedRelationship): boolean {
+    if (!('from' in relationship)) return true;
+    return [relationship.from, relationship.to].every(
+      ({ internalId, labels, properties }) => this.names.get(internalId) === nameHash(labels, properties),
+    );
+  }
+
+  private async relationship(relationship: GraphRelationship | NamedRelationship): Promise<void> {
     const { result, ends } = this;
     const { source, target, type, properties } = relationship;
     const [from, to] = [ends.get(source), ends.get(target)];
-    if (from === null || to === null) {
+    if (from === null || to === null || !this.joinsThese(relationship)) {
       result.late++;
       return;
     }
@@ -161,7 +179,9 @@ function propertiesText(lines: readonly string[]): string {
 }
 
 function nameHash(labels: readonly string[], properties: ValueMap): number {
-  return crc32(`${labels.join(':')} ${textOf(properties[ID_PROPERTY])} ${textOf(properties['type'])}`);
+  // A type may be changed; only a node without an id has nothing better.
+  const id = textOf(properties[ID_PROPERTY]) || textOf(properties['type']);
+  return crc32(`${labels.join(':')} ${id}`);
 }
 
 function textOf(value: Value | undefined): string {

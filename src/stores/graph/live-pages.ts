@@ -21,6 +21,8 @@ export interface NodeName {
 const NODE = 'collect([id(n), labels(n), properties(n)])';
 const NAME = 'collect([id(n), labels(n), {id: n.id, type: n.type}])';
 const RELATIONSHIP = 'collect([id(r), type(r), id(a), id(b), properties(r)])';
+const NAMED_RELATIONSHIP =
+  'collect([id(r), type(r), id(a), id(b), properties(r), labels(a), {id: a.id, type: a.type}, labels(b), {id: b.id, type: b.type}])';
 
 /** Relationships a page: a few megabytes at most. */
 const MAX_ROWS = 5_000;
@@ -53,11 +55,38 @@ export async function nodesAt(
   return found;
 }
 
+/** A relationship with the names that its ends had when it was read. */
+export interface NamedRelationship extends LiveRelationship {
+  from: NodeName;
+  to: NodeName;
+}
+
+/**
+ * As {@link liveRelationships}, each with the names of its ends, which an internal id alone does not tell: the server gives
+ * the ids of deleted nodes to new ones.
+ */
+export async function* namedRelationships(
+  store: GraphStore,
+  graph: string,
+): AsyncGenerator<NamedRelationship[]> {
+  yield* relationshipPages(store, graph, async (match) =>
+    (await list(store, graph, `${match} RETURN ${NAMED_RELATIONSHIP}`)).map(namedOf),
+  );
+}
+
 /** Every relationship of a graph that may be written to meanwhile, page by page of the ids of their sources. */
 export async function* liveRelationships(
   store: GraphStore,
   graph: string,
 ): AsyncGenerator<LiveRelationship[]> {
+  yield* relationshipPages(store, graph, (match) => relationships(store, graph, match));
+}
+
+async function* relationshipPages<T extends LiveRelationship>(
+  store: GraphStore,
+  graph: string,
+  read: (match: string) => Promise<T[]>,
+): AsyncGenerator<T[]> {
   const last = await store.scalar(graph, 'MATCH (n) RETURN max(id(n))');
   let span = PAGE_ROWS;
   for (let from = 0; from <= last;) {
@@ -67,22 +96,22 @@ export async function* liveRelationships(
       span = Math.max(1, Math.floor(span / 2));
       continue;
     }
-    if (count > MAX_ROWS) yield* fromOneNode(store, graph, from);
-    else if (count > 0) yield await relationships(store, graph, match);
+    if (count > MAX_ROWS) yield* fromOneNode(from, read);
+    else if (count > 0) yield await read(match);
     from += span;
     span = Math.min(PAGE_ROWS, span * 2);
   }
 }
 
 /** A node with very many: by ranges of their own ids, which what is written meanwhile cannot shift. */
-async function* fromOneNode(
-  store: GraphStore,
-  graph: string,
+async function* fromOneNode<T extends LiveRelationship>(
   node: number,
-): AsyncGenerator<LiveRelationship[]> {
+  read: (match: string) => Promise<T[]>,
+): AsyncGenerator<T[]> {
   for (let after = -1; ;) {
-    const match = `MATCH (a)-[r]->(b) WHERE id(a) = ${node} AND id(r) > ${after} WITH a, r, b ORDER BY id(r) LIMIT ${MAX_ROWS}`;
-    const page = await relationships(store, graph, match);
+    const page = await read(
+      `MATCH (a)-[r]->(b) WHERE id(a) = ${node} AND id(r) > ${after} WITH a, r, b ORDER BY id(r) LIMIT ${MAX_ROWS}`,
+    );
     if (page.length === 0) return;
     yield page;
     after = page.reduce((max, { internalId }) => Math.max(max, internalId), after);
@@ -142,6 +171,15 @@ function relationshipOf([id, type, source, target, properties]: Value[]): LiveRe
     source: Number(source),
     target: Number(target),
     properties: mapOf(properties),
+  };
+}
+
+function namedOf(row: Value[]): NamedRelationship {
+  const [, , source, target, , fromLabels, from, toLabels, to] = row;
+  return {
+    ...relationshipOf(row),
+    from: nodeOf([source, fromLabels, from] as Value[]),
+    to: nodeOf([target, toLabels, to] as Value[]),
   };
 }
 
