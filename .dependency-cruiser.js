@@ -21,7 +21,7 @@ const ROOMS = {
   // Believable data is data of the contract.
   sandbox: { values: ['memory', 'stores'] },
   // Its jobs are functions that it is handed; of backups it knows the times alone.
-  daemon: { values: ['memory', 'backup'] },
+  daemon: { values: ['memory', 'backup', 'report'] },
   commands: {
     values: [
       'memory',

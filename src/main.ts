@@ -3,6 +3,7 @@ import type { CommandContext } from './commands/context.js';
 import { ExitCode, Failure, Interrupted } from './failure.js';
 import { keepHeapSmall } from './heap.js';
 import { readPackage } from './package.js';
+import { wrapHelp } from './report/hanging.js';
 
 const MINIMUM_NODE = [22, 19] as const;
 
@@ -59,11 +60,17 @@ function isNodeNewEnough(version: string): boolean {
 
 /** @param name the first argument; anything but a command's name (help, an option, a mistake) needs all of them. */
 async function buildProgram(context: CommandContext, name: string | undefined): Promise<Command> {
+  // Help by hand is as long as an editor is wide; commander wraps only its own.
+  const stdout = context.terminal?.stdout;
+  const width = stdout?.isTTY === true && stdout.columns > 0 ? stdout.columns : Infinity;
   const program = new Command('lifeboat')
     .description('Brings an AI memory service back after its stores were damaged, and proves the result.')
     .version(readPackage().version)
     .exitOverride()
-    .configureOutput({ writeOut: (text) => context.out(text), writeErr: (text) => context.err(text) })
+    .configureOutput({
+      writeOut: (text) => context.out(wrapHelp(text, width)),
+      writeErr: (text) => context.err(text),
+    })
     .showHelpAfterError('(lifeboat --help lists the commands)');
   const asked = name !== undefined && Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   const loaders = asked === undefined ? Object.values(COMMANDS) : [asked];

@@ -57,7 +57,7 @@ export async function assessBackups(
       continue;
     }
     readRate = (await checkPair(archive, pair, graphName, depth)) ?? readRate;
-    findings.push(...pairFindings(pair));
+    findings.push(...pairFindings(pair, !findings.some(({ code }) => code === 'backup-broken')));
     if (isUsable(pair)) newest = pair;
     if (hasVectors(pair)) newestVectors ??= pair;
     if (newest !== null) break;
@@ -75,6 +75,9 @@ export async function assessBackups(
       severity: 'problem',
       code: 'no-usable-backup',
       message: `None of the backups in ${archive.place} can be used for "${graphName}".`,
+      action: pairs.some(isLocked)
+        ? 'Set LIFEBOAT_AGE_IDENTITY to the key file.'
+        : 'See what is wrong with them: lifeboat backup verify --all. While the stores are whole, make a new one: lifeboat backup create',
     });
   }
   const state =
@@ -100,6 +103,10 @@ export function isUsable(pair: BackupPair): boolean {
 /** Whether its vector half is good. */
 export function hasVectors({ vectors, vectorsVerdict }: BackupPair): boolean {
   return vectors !== null && (vectorsVerdict.status === 'verified' || vectorsVerdict.status === 'sound');
+}
+
+function isLocked({ graphVerdict, vectorsVerdict }: BackupPair): boolean {
+  return graphVerdict.locked === true || vectorsVerdict.locked === true;
 }
 
 /** Checks both halves and writes the verdicts into the pair. @returns bytes of JSON a second of the graph half. */
@@ -135,7 +142,8 @@ async function verdict(check: () => Promise<BackupVerdict>): Promise<BackupVerdi
     return await check();
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
-    return { status: 'broken', reason: error.reason };
+    const locked = error.code === 'backup-key' ? ({ locked: true } as const) : {};
+    return { status: 'broken', reason: error.reason, ...locked };
   }
 }
 
@@ -266,14 +274,24 @@ function futureFinding(pair: BackupPair): Finding {
   };
 }
 
-function pairFindings(pair: BackupPair): Finding[] {
+/** @param isNewest what can be done is told once, of the newest one that is broken */
+function pairFindings(pair: BackupPair, isNewest: boolean): Finding[] {
   const halves = [
     ['graph', pair.graph, pair.graphVerdict],
     ['vector', pair.vectors, pair.vectorsVerdict],
   ] as const;
-  return halves.flatMap(([half, file, { status, reason = '' }]) => {
+  return halves.flatMap(([half, file, { status, reason = '', locked }], index) => {
     if (status !== 'broken') return [];
     const what = file === null ? `has no ${half} half` : `has a ${half} half that cannot be used: ${reason}`;
-    return [{ severity: 'warning', code: 'backup-broken', message: `The backup ${pair.timestamp} ${what}.` }];
+    const message = `The backup ${pair.timestamp} ${what}.`;
+    const isTold = halves.slice(0, index).some(([, , earlier]) => earlier.status === 'broken');
+    const action = isNewest && !isTold ? { action: nextStep(pair.timestamp, locked === true) } : {};
+    return [{ severity: 'warning', code: 'backup-broken', message, ...action }];
   });
+}
+
+function nextStep(timestamp: string, isLocked: boolean): string {
+  return isLocked
+    ? 'Set LIFEBOAT_AGE_IDENTITY to the key file.'
+    : `See what is wrong with it: lifeboat backup verify ${timestamp}. While the stores are whole, make a new one: lifeboat backup create`;
 }

@@ -1,3 +1,4 @@
+import { ENCRYPTED_SUFFIX } from './layout.js';
 import type { BackupFile, BackupPair, BackupVerdict } from './types.js';
 import type { Archive, ArchiveEntry } from '../stores/archive/archive.js';
 
@@ -28,8 +29,10 @@ export async function catalogue(archive: Archive, now: Date = new Date()): Promi
     if (half === null) continue;
     const run = runs.get(half.timestamp) ?? { takenAt: half.takenAt };
     const other = run[half.store];
-    // The same file in both layouts: a copy that is usable goes before one that is not.
-    if (other === undefined || !isUsable(other.entry)) run[half.store] = half;
+    // The same file in both layouts, or decrypted beside itself: a copy that is usable goes before one that is not, and the
+    // encrypted one, which its manifest names, before the other.
+    if (other === undefined || !isUsable(other.entry) || (isEncrypted(half) && isUsable(half.entry)))
+      run[half.store] = half;
     runs.set(half.timestamp, run);
   }
   return [...runs]
@@ -54,6 +57,10 @@ export function parseTimestamp(timestamp: string): Date | null {
   const date = new Date(iso);
   // Date rolls 31 February over into March; such a name is not AutoMem's.
   return !Number.isNaN(date.getTime()) && date.toISOString() === iso ? date : null;
+}
+
+function isEncrypted({ entry }: Half): boolean {
+  return entry.path.endsWith(ENCRYPTED_SUFFIX);
 }
 
 function parseName(entry: ArchiveEntry): Half | null {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { pipeline, Transform } from 'node:stream';
 import { parseJson, InvalidJson } from '../memory/json.js';
-import { isMap, type Value, type ValueMap } from '../memory/values.js';
+import { isMap, numeric, type Value, type ValueMap } from '../memory/values.js';
 import type { Archive } from '../stores/archive/archive.js';
 import { readBeside } from './beside-file.js';
 import type { Block } from './create/block-writer.js';
@@ -32,6 +32,24 @@ export interface Manifest {
   only: 'graph' | 'vectors' | null;
   /** All of it, for people and for fields that only they read. */
   body: ValueMap;
+}
+
+/** How much a pair holds, as its manifest says; null of a half that it does not have. */
+export interface PairCounts {
+  memories: number | null;
+  relationships: number | null;
+  points: number | null;
+}
+
+/** What a manifest says that its pair holds. */
+export function countsOf({ body }: Pick<Manifest, 'body'>): PairCounts {
+  const count = (of: Value | undefined, name: string): number | null =>
+    isMap(of) ? numeric(of[name]) : null;
+  return {
+    memories: count(body['graph'], 'memories'),
+    relationships: count(body['graph'], 'relationships'),
+    points: count(body['vectors'], 'points'),
+  };
 }
 
 /** The folder that the store folders of a pair lie in: "" or a prefix that ends in "/". */

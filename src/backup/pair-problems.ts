@@ -28,9 +28,14 @@ export class ProblemList {
 
   /** A problem of the whole file. */
   fatal(code: string, message: string): void {
+    this.whole('fatal', code, message);
+  }
+
+  /** Something that is to be said of the whole file or pair, once. */
+  whole(severity: Severity, code: string, message: string): void {
     if (this.byCode.has(code)) return;
     const { half } = this;
-    this.byCode.set(code, { severity: 'fatal', code, half, message, count: 0, records: [] });
+    this.byCode.set(code, { severity, code, half, message, count: 0, records: [] });
   }
 
   /** A problem of one record. @param what the kind, in the plural: "points that cannot be restored" */

@@ -10,6 +10,8 @@ export interface BackupVerdict {
   /** verified: every record was read. sound: container checked, records not read. broken: unusable. */
   status: 'verified' | 'sound' | 'broken' | 'unchecked';
   reason?: string;
+  /** It may be whole: it is encrypted, and no key that there is opens it. */
+  locked?: true;
 }
 
 export interface BackupPair {

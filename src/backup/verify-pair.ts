@@ -6,6 +6,7 @@ import { ENCRYPTED_SUFFIX } from './layout.js';
 import { baseOf, HashingArchive, readManifest, type Manifest } from './manifest.js';
 import { compareIds, isDisjoint, type Overlap } from './pair-overlap.js';
 import { ProblemList, type Half, type PairProblem } from './pair-problems.js';
+import { hasLost, salvagedFrom, salvagedSays } from './salvaged.js';
 import type { BackupFile, BackupPair } from './types.js';
 import { readVectorsFile, type VectorsPart } from './vectors-file.js';
 import { GraphVerifier } from './verify-graph.js';
@@ -50,6 +51,9 @@ export interface PairVerification {
   bytes: number;
 }
 
+/** The code of what a backup lost before it was written. */
+export const SALVAGED = 'salvaged';
+
 const LISTS = new Set(['nodes', 'relationships']);
 
 /**
@@ -85,6 +89,7 @@ class Verification {
     this.manifest = typeof manifest === 'string' ? null : manifest;
     if (typeof manifest === 'string')
       this.problems.record('note', 'manifest-unreadable', manifest, 'manifest', manifest);
+    this.noteSalvaged();
   }
 
   async run(): Promise<PairVerification> {
@@ -113,6 +118,16 @@ class Verification {
       manifest: this.manifest,
       bytes: this.bytes,
     };
+  }
+
+  /** Records that were lost before the pair was written. Of memories without points, what is to be said is said. */
+  private noteSalvaged(): void {
+    const { manifest, options, problems } = this;
+    const salvaged = manifest === null ? null : salvagedFrom(manifest);
+    if (salvaged === null) return;
+    const halves = options.halves === 'vectors' ? (['vectors'] as const) : (['graph'] as const);
+    if (hasLost(salvaged, halves)) problems.whole('loss', SALVAGED, salvagedSays(salvaged, halves));
+    else problems.whole('note', SALVAGED, salvagedSays(salvaged));
   }
 
   /** Hashing costs time, and without a manifest there is nothing to hold the hash against. */

@@ -1,4 +1,4 @@
-import { InvalidArgumentError, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import {
   DEFAULT_LISTEN,
   formatListen,
@@ -28,7 +28,7 @@ and drill (off). One job runs at a time. What was missed, because nobody was the
 failed is tried once more after 5 minutes, then at its next time. SIGTERM asks the job in hand to end and waits for it.
 
 Served over HTTP, on the loopback address unless told otherwise; keys go as "Authorization: Bearer KEY" or "X-API-Key: KEY":
-  GET  /healthz            200, or 503 with the reasons; no key
+  GET  /healthz            200, with "warnings" where another job failed; 503 with the reasons; no key
   GET  /metrics            for Prometheus; LIFEBOAT_READ_KEY where it is set
   GET  /api/backup/status  jobs, their last and next runs    LIFEBOAT_READ_KEY
   GET  /api/backup/list    backups at all places             LIFEBOAT_READ_KEY
@@ -54,11 +54,13 @@ export function addDaemonCommand(program: Command, context: CommandContext): voi
       listenAddress,
     )
     .option('--no-http', 'serve nothing')
-    .option(
-      '--jitter <time>',
-      'jobs begin up to so much after their time, so that many daemons do not all begin at once; 0s for none',
-      jitter,
-      JITTER_SECONDS,
+    .addOption(
+      new Option(
+        '--jitter <time>',
+        'jobs begin up to so much after their time, so that many daemons do not all begin at once; 0s for none',
+      )
+        .argParser(jitter)
+        .default(JITTER_SECONDS, `${JITTER_SECONDS}s`),
     )
     .option('--json', 'one JSON object a line')
     .addHelpText('after', HELP)

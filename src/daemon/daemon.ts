@@ -1,13 +1,14 @@
 import type { Schedule } from '../backup/keep/schedule.js';
 import { systemClock, type Clock } from './clock.js';
 import type { Emit, JobTimes } from './events.js';
-import { backupTroubles } from './health.js';
+import { backupTroubles, jobWarnings } from './health.js';
 import type { Keys } from './http/access.js';
 import type { ListenAddress } from './http/listen-address.js';
 import type { Served } from './http/routes.js';
 import { startServer, type RunningServer } from './http/server.js';
 import { forEachJob, JOBS, type JobName, type JobRuns } from './jobs.js';
 import { daemonMetrics } from './metrics.js';
+import { BackupWatch, type BackupsSeen } from './newest-backup.js';
 import { Scheduler } from './scheduler.js';
 import { openState, saveState } from './state-file.js';
 import { Timetable, type Jitter } from './timetable.js';
@@ -16,6 +17,8 @@ import { Timetable, type Jitter } from './timetable.js';
 export interface HttpOptions extends Pick<Served, 'listBackups' | 'listRuns' | 'checkBackup'> {
   listen: ListenAddress;
   keys: Keys;
+  /** Looks at all places of the backups. May throw a Failure. */
+  findNewest: () => Promise<BackupsSeen>;
 }
 
 export interface DaemonOptions {
@@ -47,8 +50,13 @@ export async function runDaemon(options: DaemonOptions, signal: AbortSignal): Pr
   const timetable = new Timetable(options.schedules, options.jitter);
   const { state, aside } = await openState(stateFolder, clock.now());
   if (aside !== null) emit({ type: 'state.anew', aside: aside.path, reason: aside.reason });
+  const watch = new BackupWatch(options.http?.findNewest ?? notAsked, clock);
   const scheduler = new Scheduler({
     ...options,
+    emit: (event) => {
+      emit(event);
+      if (event.type === 'job.finished' && CHANGES_BACKUPS.has(event.job)) void watch.look();
+    },
     clock,
     timetable,
     state,
@@ -56,8 +64,9 @@ export async function runDaemon(options: DaemonOptions, signal: AbortSignal): Pr
       if (!options.folderLost.aborted) await saveState(stateFolder, current);
     },
   });
-  const troubles = (): string[] => backupTroubles(state, timetable, clock.now());
-  const server = await serve(options, scheduler, troubles, clock, signal);
+  const troubles = (): string[] => backupTroubles(state, timetable, clock.now(), watch.newest(state));
+  const server = await serve(options, { scheduler, watch, troubles, clock }, signal);
+  void watch.look();
   try {
     emit({
       type: 'daemon.started',
@@ -75,24 +84,38 @@ export async function runDaemon(options: DaemonOptions, signal: AbortSignal): Pr
   }
 }
 
+/** After these the newest backup may be another, or known to be broken. */
+const CHANGES_BACKUPS: ReadonlySet<JobName> = new Set(['backup', 'verify', 'prune']);
+
+/** Nobody can ask a daemon that serves nothing. */
+function notAsked(): Promise<BackupsSeen> {
+  return Promise.resolve({ newest: null, whole: false });
+}
+
+interface Insides {
+  scheduler: Scheduler;
+  watch: BackupWatch;
+  troubles: () => string[];
+  clock: Clock;
+}
+
 async function serve(
   options: DaemonOptions,
-  scheduler: Scheduler,
-  troubles: () => string[],
-  clock: Clock,
+  { scheduler, watch, troubles, clock }: Insides,
   signal: AbortSignal,
 ): Promise<RunningServer | null> {
   const { http, redact, version } = options;
   if (http === null) return null;
-  const metrics = daemonMetrics(version, () => ({
-    view: scheduler.view(),
-    now: clock.now(),
-    isHealthy: troubles().length === 0,
-  }));
+  const warnings = (): string[] => jobWarnings(scheduler.view());
+  const metrics = daemonMetrics(version, () => {
+    const view = scheduler.view();
+    return { view, now: clock.now(), newest: watch.newest(view), isHealthy: troubles().length === 0 };
+  });
   const status = (): object => ({
     version,
     time: clock.now().toISOString(),
     troubles: troubles(),
+    warnings: warnings(),
     ...statusOf(options, scheduler),
   });
   return startServer({
@@ -101,8 +124,9 @@ async function serve(
     redact,
     served: {
       troubles,
+      warnings,
       status,
-      metrics,
+      metrics: { ...metrics, text: () => watch.refresh().then(() => metrics.text()) },
       listBackups: http.listBackups,
       listRuns: http.listRuns,
       checkBackup: http.checkBackup,

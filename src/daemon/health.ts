@@ -1,4 +1,6 @@
-import type { DaemonState } from './state.js';
+import { JOBS, type JobName } from './jobs.js';
+import type { NewestBackup } from './newest-backup.js';
+import type { DaemonState, JobState } from './state.js';
 import type { Timetable } from './timetable.js';
 
 /** Backups may be late by so many of their intervals. */
@@ -7,27 +9,47 @@ const LATE_INTERVALS = 2;
 /**
  * What is wrong with the backups, one sentence each, that anybody may read: none where the last one was done, in time.
  * What never ran is waited for from the first start of the daemon on.
+ *
+ * @param newest the newest backup there is, whoever made it; null for none
  */
 export function backupTroubles(
   { jobs: { backup }, since }: DaemonState,
   timetable: Timetable,
   now: Date,
+  newest: NewestBackup | null,
 ): string[] {
   const troubles: string[] = [];
-  const { lastFailure, lastSuccess } = backup;
-  if (lastFailure !== null && (lastSuccess === null || lastFailure.at > lastSuccess))
-    troubles.push('the last backup failed');
+  if (failedLast(backup)) troubles.push('the last backup failed');
   const interval = timetable.intervalAround('backup', now);
-  const ageMs = now.getTime() - Date.parse(lastSuccess ?? since);
+  const ageMs = now.getTime() - Date.parse(newest?.at ?? since);
   if (interval !== null && ageMs > LATE_INTERVALS * interval) {
     const age = hours(ageMs);
     troubles.push(
-      lastSuccess === null
+      newest === null
         ? `there was no backup yet in the ${age} since the daemon was first started; there is to be one every ${hours(interval)}`
         : `the newest backup was made ${age} ago; there is to be one every ${hours(interval)}`,
     );
   }
   return troubles;
+}
+
+/** Jobs besides the backup that failed when they last ran, one sentence each, that anybody may read. */
+export function jobWarnings({ jobs }: Pick<DaemonState, 'jobs'>): string[] {
+  return JOBS.filter((job) => job !== 'backup' && failedLast(jobs[job])).map(
+    (job) => `the last ${NOUNS[job]} failed`,
+  );
+}
+
+const NOUNS: Readonly<Record<JobName, string>> = {
+  backup: 'backup',
+  verify: 'verification of a backup',
+  prune: 'pruning',
+  drift: 'comparison of the stores',
+  drill: 'drill',
+};
+
+function failedLast({ lastFailure, lastSuccess }: JobState): boolean {
+  return lastFailure !== null && (lastSuccess === null || lastFailure.at > lastSuccess);
 }
 
 /** "6 h", "0.5 h": rough, since nobody who reads it has shown a key. */

@@ -1,9 +1,18 @@
+import { hangingLines } from '../report/hanging.js';
 import type { DaemonEvent, JobTimes } from './events.js';
 
-/** What the daemon says, for people: each line with its time, UTC to the second. */
-export function daemonLines(event: DaemonEvent, at: Date): string[] {
+/**
+ * What the daemon says, for people: each line with its time, UTC to the second.
+ *
+ * @param width columns of the terminal; Infinity where there is none
+ */
+export function daemonLines(event: DaemonEvent, at: Date, width = Infinity): string[] {
   const time = `${at.toISOString().slice(0, 19)}Z`;
-  return textOf(event).map((text) => `${time} ${text}`);
+  return textOf(event).flatMap((text) => {
+    // Of a job's line the times stand beside its name.
+    const [name = ''] = /^ {2}\w+ +/.exec(text) ?? [];
+    return hangingLines(`${time} ${name}`, text.slice(name.length), width);
+  });
 }
 
 function textOf(event: DaemonEvent): string[] {

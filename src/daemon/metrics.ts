@@ -1,11 +1,14 @@
 import { Counter, Gauge, Registry } from 'prom-client';
 import { JOBS, type JobName } from './jobs.js';
+import type { NewestBackup } from './newest-backup.js';
 import type { SchedulerView } from './scheduler.js';
 
 /** What is read anew for each scrape. */
 export interface MetricFacts {
   view: SchedulerView;
   now: Date;
+  /** At all places, whoever made it; null for none. */
+  newest: NewestBackup | null;
   isHealthy: boolean;
 }
 
@@ -55,19 +58,22 @@ const BY_JOB: readonly [name: string, help: string, valueOf: (job: JobFacts) => 
 const PLAIN: readonly [name: string, help: string, valueOf: (facts: MetricFacts) => number | null][] = [
   [
     'lifeboat_backup_last_success_timestamp_seconds',
-    'When the newest backup was done; 0 for never',
-    ({ view }) => secondsOf(view.jobs.backup.lastSuccess) ?? 0,
+    'When the newest complete backup was made, by whomever; 0 where there is none',
+    ({ newest }) => secondsOf(newest?.at ?? null) ?? 0,
   ],
   [
     'lifeboat_backup_age_seconds',
-    'Age of the newest backup; where there is none, since the daemon was first started',
-    ({ view, now }) =>
-      Math.max(0, (now.getTime() - Date.parse(view.jobs.backup.lastSuccess ?? view.since)) / 1000),
+    'Age of the newest complete backup, whoever made it; where there is none, time since the daemon was first started',
+    ({ view, newest, now }) => Math.max(0, (now.getTime() - Date.parse(newest?.at ?? view.since)) / 1000),
   ],
-  ['lifeboat_backup_size_bytes', 'Size of the newest backup', ({ view }) => view.jobs.backup.bytes],
+  [
+    'lifeboat_backup_size_bytes',
+    'Size of the newest complete backup, whoever made it',
+    ({ newest }) => newest?.bytes ?? null,
+  ],
   [
     'lifeboat_backup_duration_seconds',
-    'How long the last backup took',
+    'How long the last backup of this daemon took',
     ({ view }) => view.jobs.backup.seconds,
   ],
   [

@@ -2,7 +2,7 @@ import { mkdir, open, readFile, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 import { ExitCode, Failure } from '../failure.js';
-import { newState, parseState, type DaemonState } from './state.js';
+import { forgetFuture, newState, parseState, type DaemonState } from './state.js';
 
 /** The name of the daemon's memory in the state folder. */
 const STATE_FILE = 'daemon.json';
@@ -26,7 +26,7 @@ export async function openState(folder: string, now: Date): Promise<OpenedState>
     const text = await textOf(path);
     if (text === null) return { state: newState(now), aside: null };
     const state = parseState(text);
-    if (typeof state !== 'string') return { state, aside: null };
+    if (typeof state !== 'string') return { state: forgetFuture(state, now), aside: null };
     const stamp = now.toISOString().replaceAll(/[-:]|\.\d+/g, '');
     const aside = `${path}.unreadable-${stamp}`;
     await rename(path, aside);

@@ -72,6 +72,20 @@ export function newState(now: Date): DaemonState {
   };
 }
 
+/**
+ * The memory without what a clock wrote that was ahead: a success of next year would hide every failure until then.
+ */
+export function forgetFuture(state: DaemonState, now: Date): DaemonState {
+  const isPast = (at: string | null): at is string => at !== null && Date.parse(at) <= now.getTime();
+  for (const job of JOBS) {
+    const { lastSuccess, lastFailure } = state.jobs[job];
+    if (!isPast(lastSuccess)) state.jobs[job].lastSuccess = null;
+    if (lastFailure !== null && !isPast(lastFailure.at)) state.jobs[job].lastFailure = null;
+  }
+  if (!isPast(state.since)) state.since = now.toISOString();
+  return state;
+}
+
 /** @returns why it is none, in words, where the text is no state */
 export function parseState(text: string): DaemonState | string {
   let value: unknown;

@@ -1,3 +1,8 @@
+import { undecrypted } from '../backup/decrypting-archive.js';
+import { readManifest } from '../backup/manifest.js';
+import { hasLost, salvagedFrom, salvagedSays } from '../backup/salvaged.js';
+import type { BackupPair } from '../backup/types.js';
+import type { Archive } from '../stores/archive/archive.js';
 import { BackupSource, LiveSource, type NodeSource } from './node-source.js';
 import { takeUpEarlierSwap } from './earlier-swap.js';
 import { beginMark, markNames } from './live-mark.js';
@@ -23,6 +28,7 @@ export async function openSources(context: StepContext): Promise<NodeSource[]> {
   }
   if (backup?.graph != null && archive !== null) {
     const counts = backup.counts ?? { nodes: null, relationships: null };
+    await tellSalvaged(context, archive, backup);
     sources.push(new BackupSource(archive, backup.graph, graphName, counts));
   } else {
     tellLossOnce(
@@ -31,6 +37,14 @@ export async function openSources(context: StepContext): Promise<NodeSource[]> {
     );
   }
   return sources;
+}
+
+/** A salvaged backup ends where its salvage did: what was lost before is no part of what is restored from it. */
+async function tellSalvaged({ work }: StepContext, archive: Archive, pair: BackupPair): Promise<void> {
+  const manifest = await readManifest(undecrypted(archive), pair);
+  const salvaged = manifest === null || typeof manifest === 'string' ? null : salvagedFrom(manifest);
+  if (salvaged !== null && hasLost(salvaged, ['graph']))
+    tellLossOnce(work, `The backup was ${salvagedSays(salvaged, ['graph'])}.`);
 }
 
 const GRAPH_ONLY = 'summary, enriched, enriched_at, protected, archived_at, last access';

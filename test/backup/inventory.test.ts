@@ -309,3 +309,23 @@ describe('doing so many at a time', () => {
     expect(begun).toEqual([1, 2]);
   });
 });
+
+describe('a half that was decrypted by hand beside itself', () => {
+  it('does not make its pair one that may go', async () => {
+    const plain = pairFiles(at(50), { encrypted: true });
+    const [path = '', content = Buffer.alloc(0)] =
+      Object.entries(plain).find(([name]) => name.startsWith('falkordb/')) ?? [];
+    const archive = place(
+      [
+        [50, { encrypted: true, verified: { level: 'full', ok: true } }],
+        [2, {}],
+        [1, {}],
+      ],
+      { [path.replace(/\.age$/, '')]: Buffer.concat([content, content]) },
+    );
+    const inventory = await takeInventory([archive], NOW);
+    const decisions = decidePairs(inventory, policyOf({ keepLast: 1 }), FREE, NOW);
+    expect(removedOf(decisions)).toEqual([at(2)]);
+    expect(rulesOf(decisions, 50)).toContain('newest-verified');
+  });
+});

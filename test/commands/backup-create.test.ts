@@ -13,6 +13,7 @@ import { isMap, type Value, type ValueMap } from '../../src/memory/values.js';
 import { localArchive } from '../../src/stores/archive/local-archive.js';
 import { redisLease } from '../../src/stores/lease/redis-lease.js';
 import { GRAPH, Lab, TIMESTAMP } from '../support/lab.js';
+import { startProxy } from '../support/proxy.js';
 import { startWriter } from '../support/writer.js';
 import { CLI } from '../support/cli.js';
 
@@ -133,6 +134,14 @@ describe('a backup', () => {
     const created = await create(['--encrypt'], recipients);
     const name = `qdrant/qdrant_${created.timestamp}.json.gz.age`;
     expect(readFileSync(join(lab.backups, name), 'latin1').slice(0, 22)).toBe('age-encryption.org/v1\n');
+    // Without the key nothing speaks against it; only its records stay unseen.
+    const verified = await lab.run(['backup', 'verify', created.timestamp, '--json']);
+    expect(verified.exitCode).toBe(3);
+    const list = await lab.run(['backup', 'list', '--json']);
+    const listed = (list.events as unknown as { timestamp: string }[]).find(
+      ({ timestamp }) => timestamp === created.timestamp,
+    );
+    expect(listed).toMatchObject({ complete: true, verified: { level: 'quick' } });
     await lab.damage('both-lost');
     const args = ['restore-backup', '--backup', created.timestamp];
     const locked = await lab.recover(args);
@@ -224,29 +233,44 @@ describe('nothing bears the name of a backup', () => {
     }
   });
 
-  it('while a recovery is at work', async () => {
+  it.each([
+    ['while a recovery is at work', 'before'],
+    ['where a recovery came while it was read', 'meanwhile'],
+    ['where a recovery came and went while it was read', 'gone'],
+  ])('%s', async (_, when) => {
+    const before = files();
     const store = redisLease(lab.engines.graph, GRAPH);
     const now = new Date().toISOString();
-    const taken = await store.take(
-      {
-        run: '20261121-120000-abc123',
-        command: 'recover',
-        owner: 'ops@elsewhere',
-        host: 'elsewhere',
-        pid: 1,
-        processStarted: null,
-        processSpace: null,
-        since: now,
-        heartbeat: now,
-        ttlSeconds: 30,
-      },
-      null,
-    );
-    const run = await lab.run(['backup', 'create', '--json']);
-    await store.release(taken?.version ?? '');
+    const claim = {
+      run: '20261121-120000-abc123',
+      command: 'recover',
+      owner: 'ops@elsewhere',
+      host: 'elsewhere',
+      pid: 1,
+      processStarted: null,
+      processSpace: null,
+      since: now,
+      heartbeat: now,
+      ttlSeconds: 30,
+    };
+    const proxy = await startProxy(lab.engines.graph);
+    const come = async (): Promise<void> => {
+      const taken = await store.take(claim, null);
+      if (when === 'gone') await store.release(taken?.version ?? '');
+    };
+    if (when === 'before') await come();
+    // The nodes were read by then.
+    else proxy.when(/MATCH \(a\)-\[r\]/, come);
+    const run = await lab.run(['backup', 'create', '--json'], {
+      env: { FALKORDB_PORT: String(proxy.port) },
+    });
+    await proxy.stop();
+    const held = await store.read();
+    if (held !== null) await store.release(held.version);
     store.close();
     expect(run.failure).toMatchObject({ code: 'lease-held', exitCode: 11 });
-    expect(run.failure?.message).toContain('20261121-120000-abc123');
+    if (when !== 'gone') expect(run.failure?.message).toContain('20261121-120000-abc123');
+    expect(files()).toEqual(before);
   });
 
   it('where the folder takes no file, and the message names it', async () => {

@@ -235,7 +235,10 @@ describe('backup pin', () => {
       action: 'keep',
       reasons: [{ rule: 'pinned', says: 'pinned: the last of Ada' }],
     });
-    await run(['unpin', at(3)], S3());
+    expect((await run(['unpin', at(3)], S3())).context.stdout).toContain('✓ unpinned in');
+    const again = (await run(['unpin', at(3)], S3())).context.stdout;
+    expect(again).toContain('it was not pinned in');
+    expect(again).not.toContain('unpinned');
     expect(actionsOf(await run(['prune', ...limits], S3()))).toContainEqual([at(3), 'remove']);
     expect(stamps()).toEqual([at(1)]);
   });
@@ -264,7 +267,11 @@ describe('backup prune', () => {
   it('keeps what a run can be resumed with, whatever its age', async () => {
     for (const hours of [1, 2, 30, 1000]) local(hours);
     killedRun(at(1000));
+    const told = (await run(['prune', '--dry-run', ...LAST_TWO], {}, 60)).context.stdout;
+    expect(told).toContain(`remove  ${at(30)}  `);
+    expect(Math.max(...told.split('\n').map((line) => line.length))).toBeLessThanOrEqual(60);
     const { context } = await run(['prune', '--confirm', 'memories', ...LAST_TWO]);
+    expect(context.stdout).toContain(`removed  ${at(30)}  `);
     expect(stamps()).toEqual([1000, 2, 1].map(at));
     expect(context.stdout).toContain('in use by run-killed');
   });

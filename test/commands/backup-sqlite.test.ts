@@ -46,8 +46,10 @@ describe('the SQLite store of MCP Memory Service', () => {
     const created = await backup('create', '--source', 'sqlite:memory.db');
     expect(created).toMatchObject({ exitCode: 0, failure: null });
     expect(created.stdout).toMatch(/integrity checked/);
+    expect(created.stdout).toContain('lifeboat backup restore --source sqlite:PATH --dry-run\n');
     truncateSync(store, 3000);
     const dry = await backup('restore', '--source', 'sqlite:memory.db', '--dry-run', '--json');
+    expect(dry.failure?.message ?? null).toBeNull();
     expect(JSON.parse(dry.stdout)).toMatchObject({ type: 'sqlite-restore', dryRun: true, kept: null });
     expect(readFileSync(store).length).toBe(3000);
     const asked = await backup('restore', '--source', 'sqlite:memory.db');
@@ -85,6 +87,14 @@ describe('the SQLite store of MCP Memory Service', () => {
     const second = await backup('rebuild-graph', '--source', 'sqlite:memory.db', '--confirm', 'memory.db');
     expect(second.stdout).toMatch(/0 written, 1 there already/);
     expect(edges()).toBe(after);
+  });
+
+  it('is asked for where it is not named, and whoever looks for the other restore is told of it', async () => {
+    const restore = await backup('restore', '20261121_175103', '--confirm', 'memories');
+    expect(restore.failure).toMatchObject({ code: 'source-missing', exitCode: 2 });
+    expect(restore.failure?.hint).toContain('lifeboat recover restore-backup --backup 20261121_175103;');
+    expect((await backup('restore')).failure?.hint).toContain('lifeboat recover restore-backup;');
+    expect((await backup('rebuild-graph')).failure).toMatchObject({ code: 'source-missing', exitCode: 2 });
   });
 
   it('is refused where it is none, and where a backup is asked for that is not there', async () => {

@@ -1,6 +1,6 @@
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Command } from 'commander';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { readVerified, type VerifiedResult } from '../../src/backup/verify/verified-notes.js';
@@ -8,6 +8,7 @@ import { addBackupCommand } from '../../src/commands/backup.js';
 import { Failure } from '../../src/failure.js';
 import { localArchive } from '../../src/stores/archive/local-archive.js';
 import { backUp, flipped, onlyPair } from '../backup/verify/pair-files.js';
+import { pairFiles } from '../backup/pair-files.js';
 import { SAMPLE, STAMP } from '../backup/sample.js';
 import { testContext } from '../support/context.js';
 import { Lab } from '../support/lab.js';
@@ -49,8 +50,19 @@ interface Ran {
   failure: Failure | null;
 }
 
-async function lifeboat(dir: string, ...args: string[]): Promise<Ran> {
-  const env = { ...process.env, LIFEBOAT_STATE: join(root, 'state'), AUTOMEM_BACKUP_DIR: dir };
+/** A bucket at which nothing answers. */
+const AWAY = {
+  AUTOMEM_S3_BUCKET: 'nobodys',
+  AWS_ENDPOINT_URL_S3: 'http://127.0.0.1:1',
+  AWS_ACCESS_KEY_ID: 'test',
+  AWS_SECRET_ACCESS_KEY: 'test',
+  AWS_REGION: 'us-east-1',
+};
+
+const lifeboat = (dir: string, ...args: string[]): Promise<Ran> => lifeboatWith({}, dir, ...args);
+
+async function lifeboatWith(more: NodeJS.ProcessEnv, dir: string, ...args: string[]): Promise<Ran> {
+  const env = { ...process.env, ...more, LIFEBOAT_STATE: join(root, 'state'), AUTOMEM_BACKUP_DIR: dir };
   const context = testContext({ env, cwd: root });
   const program = new Command('lifeboat').exitOverride();
   addBackupCommand(program, context);
@@ -74,6 +86,10 @@ async function lifeboat(dir: string, ...args: string[]): Promise<Ran> {
 
 function halfOf(dir: string, store: 'falkordb' | 'qdrant'): string {
   return join(dir, store, readdirSync(join(dir, store))[0] ?? '');
+}
+
+function halfNamed(dir: string, timestamp: string): string {
+  return join(dir, 'falkordb', `falkordb_${timestamp}.json.gz`);
 }
 
 function flipIn(path: string, at: (length: number) => number): void {
@@ -136,12 +152,65 @@ describe('backup verify', () => {
     const { exitCode, out } = await lifeboat(dir, 'verify');
     expect(exitCode).toBe(3);
     expect(out).toContain('must not be restored as it is');
-    expect(out).toMatch(/damaged in 1 of 1 block: at most \d+ records are lost, 0 can be saved/);
+    expect(out).toMatch(
+      /damaged in 1 of 1 block: \d+ records are in the damaged block; 0 outside are readable/,
+    );
     expect(out).toMatch(/block 1, bytes 0 to \d+.*\(nodes 1 to \d+, relationships 1 to \d+\)/);
     expect(out).toContain(`lifeboat backup salvage ${stamp} --output FOLDER`);
     const { lines } = await lifeboat(dir, 'verify', '--json', '--quick');
     expect(lines.at(-1)).toMatchObject({ type: 'verification', outcome: 'not-sound', exitCode: 3 });
-    expect((await noted(dir)).map(({ ok }) => ok)).toEqual([]);
+    expect((await noted(dir)).map(({ ok }) => ok)).toEqual([false, false]);
+  });
+
+  it('does not forget what it found wrong, where the file kept its size', async () => {
+    const dir = copyOf(made);
+    await lifeboat(dir, 'verify');
+    flipIn(halfOf(dir, 'falkordb'), (length) => length >> 1);
+    await lifeboat(dir, 'verify', '--quick');
+    expect((await noted(dir)).map(({ level, ok }) => [level, ok])).toEqual([
+      ['full', true],
+      ['quick', false],
+    ]);
+    const list = await lifeboat(dir, 'list', '--json');
+    expect(list.lines[0]).toMatchObject({
+      complete: false,
+      verified: { level: 'quick', ok: false, problems: 1, passed: null, before: { level: 'full' } },
+    });
+    expect((await lifeboat(dir, 'list')).out).toMatch(/FAILED \d+s/);
+    const { out } = await lifeboat(dir, 'show');
+    expect(out).toMatch(/NOT SOUND .* \(1 problem\); full .*: sound, before that/);
+    expect(out).toContain(`lifeboat backup salvage ${stamp} --output FOLDER`);
+  });
+
+  it('does not take a sound pair away for one that it found damaged', async () => {
+    const dir = copyOf(made);
+    for (const [path, content] of Object.entries(pairFiles('20200101_000000'))) {
+      mkdirSync(dirname(join(dir, path)), { recursive: true });
+      writeFileSync(join(dir, path), content);
+    }
+    await lifeboat(dir, 'verify', '--all', '--quick');
+    flipIn(halfNamed(dir, stamp), (length) => length >> 1);
+    await lifeboat(dir, 'verify', '--quick');
+    const none = ['hourly', 'daily', 'weekly', 'monthly', 'yearly'].flatMap((rule) => [
+      `--keep-${rule}`,
+      '0',
+    ]);
+    const { lines } = await lifeboat(dir, 'prune', '--keep-last', '1', ...none, '--minimum', '1', '--json');
+    const removed = lines.filter(({ action }) => action === 'remove').map(({ timestamp }) => timestamp);
+    expect(removed).toEqual([]);
+    expect(lines.find(({ timestamp }) => timestamp === '20200101_000000')).toMatchObject({ action: 'keep' });
+  });
+
+  it('verifies what can be reached where another place cannot, and tells that one', async () => {
+    const dir = copyOf(made);
+    const ran = await lifeboatWith(AWAY, dir, 'verify', '--quick', '--json');
+    expect(ran.exitCode).toBe(10);
+    expect(ran.lines[0]).toMatchObject({ type: 'backup-verified', timestamp: stamp, ok: true });
+    expect(ran.lines.at(-1)).toMatchObject({ outcome: 'incomplete', exitCode: 10, verified: 1, sound: 1 });
+    expect(ran.err).toContain('s3://nobodys');
+    flipIn(halfOf(dir, 'falkordb'), (length) => length >> 1);
+    expect((await lifeboatWith(AWAY, dir, 'verify', '--quick')).exitCode).toBe(3);
+    expect((await lifeboatWith(AWAY, dir, 'verify', '20200101_000000')).exitCode).toBe(10);
   });
 
   it('ends with 4 where there is none', async () => {
@@ -183,7 +252,14 @@ describe('backup salvage', () => {
     const { exitCode, out } = await lifeboat(dir, 'salvage', stamp, '--output', output);
     expect(exitCode).toBe(3);
     expect(out).toMatch(/points: 30 saved, 0 lost/);
-    expect((await lifeboat(output, 'verify')).exitCode).toBe(0);
+    const verified = await lifeboat(output, 'verify');
+    expect(verified.exitCode).toBe(0);
+    const says = new RegExp(`SALVAGED: .*relationships of ${stamp} were lost before it was written`);
+    expect(verified.out).toMatch(says);
+    const list = (await lifeboat(output, 'list')).out;
+    expect(list).toContain(`${stamp}* `);
+    expect(list).toMatch(says);
+    expect((await lifeboat(output, 'show')).out).toMatch(says);
     const again = await lifeboat(dir, 'salvage', stamp, '--output', output);
     expect(again.failure).toMatchObject({ exitCode: 2, code: 'salvage-output' });
   });

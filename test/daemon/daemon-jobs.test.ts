@@ -35,8 +35,11 @@ it('backs up, verifies, prunes and compares real stores', async () => {
   expect(await run('prune')).toMatchObject({ ok: true, summary: expect.stringMatching(/ kept, /) as string });
   expect(await run('drift')).toMatchObject({ ok: true, driftPercent: 0 });
   const context = contextOf();
-  const { listBackups, listRuns } = daemonServices(context, await settingsOf(context));
+  const { findNewest, listBackups, listRuns } = daemonServices(context, await settingsOf(context));
   expect(await listBackups()).toMatchObject({ backups: [{ timestamp: made.timestamp }, {}], places: [{}] });
+  const seen = await findNewest();
+  expect(seen).toMatchObject({ whole: true, newest: { at: expect.stringMatching(/Z$/) as string } });
+  expect(seen.newest?.bytes).toBeGreaterThan(1000);
   expect(await listRuns()).toEqual({ runs: [] });
 });
 
@@ -53,4 +56,7 @@ it('refuses a backup to a bucket that is not set', async () => {
   const context = contextOf();
   const { checkBackup } = daemonServices(context, await settingsOf(context));
   expect(() => checkBackup({ to: 's3', only: null })).toThrow(/no bucket is set/);
+  expect(() => checkBackup({ to: 's3', only: null })).toThrow(
+    expect.objectContaining({ hint: expect.stringContaining('send {"to": "local"}') as string }),
+  );
 });

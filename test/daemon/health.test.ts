@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 
 import { parseSchedule } from '../../src/backup/keep/schedule.js';
-import { backupTroubles } from '../../src/daemon/health.js';
+import { backupTroubles, jobWarnings } from '../../src/daemon/health.js';
 import { forEachJob } from '../../src/daemon/jobs.js';
 import { newState, type JobState } from '../../src/daemon/state.js';
 import { Timetable } from '../../src/daemon/timetable.js';
@@ -14,7 +14,9 @@ function troubles(schedule: string, now: string, backup: Partial<JobState>): str
     forEachJob((job) => parseSchedule(job === 'backup' ? schedule : 'off')),
     { maxMs: 0, random: () => 0 },
   );
-  return backupTroubles(state, timetable, new Date(now));
+  const { lastSuccess } = state.jobs.backup;
+  const newest = lastSuccess === null ? null : { at: lastSuccess, bytes: 1 };
+  return backupTroubles(state, timetable, new Date(now), newest);
 }
 
 const lastSuccess = '2026-11-16T06:00:30.000Z';
@@ -48,4 +50,14 @@ it('knows that a cron line has no times on a weekend', () => {
 
 it('asks for none where backups are off', () => {
   expect(troubles('off', '2026-12-16T09:30:00Z', {})).toEqual([]);
+});
+
+it('warns of other jobs that failed when they last ran, until they succeed', () => {
+  const state = newState(new Date('2026-11-02T00:00:00Z'));
+  state.jobs.backup.lastFailure = { at: '2026-11-02T00:01:00.000Z', message: 'secret' };
+  expect(jobWarnings(state)).toEqual([]);
+  state.jobs.verify.lastFailure = { at: '2026-11-02T00:02:00.000Z', message: 'secret' };
+  expect(jobWarnings(state)).toEqual(['the last verification of a backup failed']);
+  state.jobs.verify.lastSuccess = '2026-11-03T00:02:00.000Z';
+  expect(jobWarnings(state)).toEqual([]);
 });

@@ -7,6 +7,7 @@ import type { Keys } from '../../src/daemon/http/access.js';
 import { parseListen, refuseOpenListen } from '../../src/daemon/http/listen-address.js';
 import { limitedAs } from '../../src/daemon/http/rate-limit.js';
 import { startServer, type RunningServer } from '../../src/daemon/http/server.js';
+import { BackupWatch } from '../../src/daemon/newest-backup.js';
 import type { BackupRequest } from '../../src/daemon/jobs.js';
 import { ExitCode, Failure } from '../../src/failure.js';
 import { SchedulerLab } from './scheduler-lab.js';
@@ -21,6 +22,7 @@ let asked: BackupRequest[] = [];
 let answer: string | null = 'backup-1';
 let stopping = false;
 let troubles: string[] = [];
+let warnings: string[] = [];
 
 afterEach(async () => {
   await server?.close();
@@ -29,6 +31,7 @@ afterEach(async () => {
   asked = [];
   answer = 'backup-1';
   troubles = [];
+  warnings = [];
   stopping = false;
 });
 
@@ -41,10 +44,12 @@ async function start(keys: Keys, host = '127.0.0.1'): Promise<void> {
     redact: (text) => text.replaceAll('s3cret', '***'),
     served: {
       troubles: () => troubles,
+      warnings: () => warnings,
       status: () => ({ jobs: {} }),
       metrics: daemonMetrics('0.0.0', () => ({
         view: lab.scheduler.view(),
         now: lab.clock.now(),
+        newest: null,
         isHealthy: true,
       })),
       listBackups: () => Promise.resolve({ backups: [{ timestamp: '20261116_000000' }] }),
@@ -252,6 +257,8 @@ describe('requests', () => {
   it('for health are told what is wrong, with no key', async () => {
     await start(KEYS);
     expect(await ask('/healthz')).toMatchObject({ status: 200, body: { status: 'ok' } });
+    warnings = ['the last verification of a backup failed'];
+    expect(await ask('/healthz')).toMatchObject({ status: 200, body: { status: 'ok', warnings } });
     troubles = ['the last backup failed'];
     expect(await ask('/healthz')).toMatchObject({
       status: 503,
@@ -275,10 +282,12 @@ describe('metrics', () => {
           : { ok: true, summary: '', driftPercent: 0.25 };
       },
     });
+    const watch = new BackupWatch(() => Promise.reject(new Error('away')), lab.clock);
     const facts = { isHealthy: true, now: () => lab.clock.now() };
     const metrics = daemonMetrics('1.2.3', () => ({
       view: lab.scheduler.view(),
       now: facts.now(),
+      newest: watch.newest(lab.state),
       isHealthy: facts.isHealthy,
     }));
     const before = await metrics.text();

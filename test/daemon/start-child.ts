@@ -49,6 +49,7 @@ try {
     {
       listBackups: () => Promise.resolve({}),
       listRuns: () => Promise.resolve({}),
+      findNewest: () => Promise.resolve({ newest: null, whole: false }),
       checkBackup: () => undefined,
     },
     { listen: { host: '127.0.0.1', port: 0 }, jitterSeconds: 0, json: true, stopSeconds: 20 },

@@ -43,6 +43,7 @@ it('brings counters and times through a restart', async () => {
   const metrics = daemonMetrics('0', () => ({
     view: second.scheduler.view(),
     now: second.clock.now(),
+    newest: null,
     isHealthy: true,
   }));
   expect(await metrics.text()).toContain('lifeboat_job_runs_total{job="drift"} 3\n');

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmodSync,
@@ -249,5 +249,21 @@ describe('a local folder that is written to', () => {
     await expect(writableLocalArchive(root).create(GRAPH)).rejects.toMatchObject({
       code: 'archive-file-exists',
     });
+  });
+});
+
+describe('what is no file and no folder', () => {
+  it('a pipe in the place of a file is refused at once, and not waited for', async () => {
+    const root = folderWith({});
+    const path = join(root, 'lifeboat_20261121_110916.pinned.json');
+    spawnSync('sh', ['-c', 'mkfifo "$0"', path]);
+    const opened = writableLocalArchive(root).open('lifeboat_20261121_110916.pinned.json');
+    await expect(opened).rejects.toMatchObject({ code: 'archive-file-unusable' });
+    rmSync(root, { recursive: true });
+  });
+
+  it('a folder below /proc is refused, and not tried for ever', async () => {
+    const created = writableLocalArchive('/proc/lifeboat/backups').create(GRAPH);
+    await expect(created).rejects.toMatchObject({ name: 'Failure', exitCode: 1 });
   });
 });

@@ -6,6 +6,7 @@ import { exportVectors, type VectorsHalf } from './export-vectors.js';
 import type { OnRead } from './graph-export.js';
 import { assertLiving, attempt, HalfFile, living, type Target } from './half-file.js';
 import { manifestBody, type ManifestFacts } from './manifest-body.js';
+import { shrunkenSince } from './shrunken.js';
 import { sealManifest } from './write-manifest.js';
 
 /** What is backed up. */
@@ -22,6 +23,8 @@ export interface CreateOptions {
   /** What the manifest says besides what was read. */
   facts: Pick<ManifestFacts, 'tool' | 'servers' | 'embedding' | 'excludedTypes'>;
   onRead: OnRead;
+  /** The last chance to say no: all of it was read, and nothing bears its name yet. */
+  beforePlacing?: () => Promise<void>;
   now: () => Date;
   signal: AbortSignal;
 }
@@ -60,6 +63,11 @@ export async function createBackup(
   const timestamp = await freeTimestamp(targets, started);
   const halves = await readHalves(sources, targets, timestamp, options);
   const files = [halves.graph?.file, halves.vectors?.file].filter((file) => file !== undefined);
+  const warnings = await shrunkenSince(targets, timestamp, {
+    memories: halves.graph?.content.memories ?? null,
+    relationships: halves.graph?.content.relationships ?? null,
+    points: halves.vectors?.content.points ?? null,
+  });
   const manifest = manifestBody({
     ...options.facts,
     ...halves,
@@ -69,8 +77,10 @@ export async function createBackup(
     only: options.only,
     encrypted: options.recipients.length > 0,
     graphName: sources.graphName,
+    warnings,
   });
   try {
+    await options.beforePlacing?.();
     await Promise.all(
       living(targets).map((target) =>
         attempt(target, () =>

@@ -19,6 +19,8 @@ export interface ManifestFacts {
   /** As it was configured, not as it was used: AutoMem records it nowhere. */
   embedding: { provider: string; model: string | null; size: number | null };
   excludedTypes: readonly string[];
+  /** What the operator should look at, in plain words. */
+  warnings: readonly string[];
 }
 
 /**
@@ -48,6 +50,7 @@ export function manifestBody(facts: ManifestFacts) {
     excluded_types: facts.excludedTypes,
     writes_meanwhile: writesMeanwhile(graph, vectors),
     stores_apart_seconds: apart(graph, vectors),
+    warnings: facts.warnings,
     files: Object.fromEntries(
       files.map(({ file, facts: written, content }) => [
         file.path,

@@ -80,9 +80,14 @@ export function decidePairs(
   });
 }
 
-/** Whether all of it is there, and a verification found something wrong with it or could not prove it. */
+/** Whether all of it is there, and a verification or the manifest found something wrong with it. */
 function isDamaged({ complete, copies }: InventoryPair): boolean {
-  return !complete && copies.some(({ broken }) => broken === null);
+  return !complete && copies.some((copy) => copy.broken === null || isThere(copy));
+}
+
+/** Whether both halves lie there, and only the manifest speaks against them. */
+function isThere({ pair }: PairCopy): boolean {
+  return pair.graphVerdict.status !== 'broken' && pair.vectorsVerdict.status !== 'broken';
 }
 
 function asWhole(candidate: Candidate): Candidate {
@@ -98,6 +103,7 @@ function candidateOf(pair: InventoryPair, holds: Holds): Candidate | null {
     copies,
     timestamp: pair.timestamp,
     takenAt: pair.takenAt,
+    kind: pair.only ?? 'both',
     complete: copies.some(isComplete),
     verified: copies.some((copy) => isVerified(copy)),
     pinned: copies.some(({ pinned }) => pinned !== null),

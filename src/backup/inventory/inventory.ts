@@ -1,7 +1,8 @@
 import { Failure } from '../../failure.js';
 import type { Archive } from '../../stores/archive/archive.js';
 import { mapAtMost } from './at-most.js';
-import { lookAtCopy, type PairCopy, type PairCounts } from './pair-copy.js';
+import type { PairCounts } from '../manifest.js';
+import { lookAtCopy, type PairCopy } from './pair-copy.js';
 import type { Pin } from './pin.js';
 import { findPairs } from './place-files.js';
 
@@ -28,6 +29,8 @@ export interface InventoryPair {
   counts: PairCounts | null;
   /** The copy that was looked at last, and what came out. */
   verified: PairCopy['verified'];
+  /** What was lost before it was written; null where it was not salvaged. */
+  salvaged: PairCopy['salvaged'];
   pinned: Pin | null;
 }
 
@@ -111,6 +114,7 @@ function joined(timestamp: string, copies: PairCopy[], now: Date): InventoryPair
     only: best.only,
     counts: best.counts ?? copies.find(({ counts }) => counts !== null)?.counts ?? null,
     verified: looked[0]?.verified ?? null,
+    salvaged: best.salvaged,
     pinned: copies.find(({ pinned }) => pinned !== null)?.pinned ?? null,
   };
 }

@@ -1,20 +1,22 @@
 import { Failure } from '../../failure.js';
-import { isMap, numeric, type Value } from '../../memory/values.js';
 import { FILE_FAILURES } from '../../stores/archive/archive.js';
 import { undecrypted } from '../decrypting-archive.js';
 import { ENCRYPTED_SUFFIX } from '../layout.js';
-import type { Manifest } from '../manifest.js';
+import { countsOf, type Manifest, type PairCounts } from '../manifest.js';
+import { salvagedFrom, type Salvaged } from '../salvaged.js';
 import type { BackupFile, BackupPair } from '../types.js';
 import { sealedManifest } from '../verify/sealed-manifest.js';
-import { bestVerified, readVerified, type VerifiedResult } from '../verify/verified-notes.js';
+import { bestVerified, closestPassed, readVerified, type VerifiedResult } from '../verify/verified-notes.js';
 import { readPin, type Pin } from './pin.js';
 import type { FoundPair } from './place-files.js';
 
-/** How much a pair holds, as its manifest says; null of a half that it does not have. */
-export interface PairCounts {
-  memories: number | null;
-  relationships: number | null;
-  points: number | null;
+/** What the notes beside a pair come to. */
+export interface Verified {
+  newest: VerifiedResult;
+  /** The closest look that it passed; null where the newest one failed. */
+  best: VerifiedResult | null;
+  /** The closest look that it passed before the newest one failed; null where that did not fail, or none passed. */
+  before: VerifiedResult | null;
 }
 
 /** One backup pair in one folder of one place. */
@@ -32,7 +34,9 @@ export interface PairCopy extends FoundPair {
   /** What is wrong with the manifest, of a pair that may be whole nevertheless. */
   warning: string | null;
   /** The newest look at its files as they are now, and the closest one that it passed and that still holds. */
-  verified: { newest: VerifiedResult; best: VerifiedResult | null } | null;
+  verified: Verified | null;
+  /** What it lost before it was written; null where it was not salvaged, or nobody says so. */
+  salvaged: Salvaged | null;
   pinned: Pin | null;
 }
 
@@ -58,9 +62,14 @@ export async function lookAtCopy(found: FoundPair): Promise<PairCopy> {
     counts: manifest === null ? null : countsOf(manifest),
     broken: brokenBecause(pair, manifest, base),
     warning,
-    verified: newest === undefined ? null : { newest, best: bestVerified(results) },
+    verified: newest === undefined ? null : verifiedBy(newest, results),
+    salvaged: manifest === null ? null : salvagedFrom(manifest),
     pinned: has('pinned') ? await readPin(archive, base, pair.timestamp) : null,
   };
+}
+
+function verifiedBy(newest: VerifiedResult, results: readonly VerifiedResult[]): Verified {
+  return { newest, best: bestVerified(results), before: newest.ok ? null : closestPassed(results) };
 }
 
 async function manifestOf({
@@ -95,14 +104,4 @@ function differs({ path, bytes }: BackupFile, manifest: Manifest, base: string):
   return expected.bytes === bytes
     ? null
     : `${path} has ${bytes} bytes where the manifest says ${expected.bytes}`;
-}
-
-function countsOf({ body }: Manifest): PairCounts {
-  const count = (of: Value | undefined, name: string): number | null =>
-    isMap(of) ? numeric(of[name]) : null;
-  return {
-    memories: count(body['graph'], 'memories'),
-    relationships: count(body['graph'], 'relationships'),
-    points: count(body['vectors'], 'points'),
-  };
 }

@@ -3,7 +3,7 @@ import { InvalidJson, parseJson } from '../../memory/json.js';
 import { isMap } from '../../memory/values.js';
 import { FILE_FAILURES, type Archive } from '../../stores/archive/archive.js';
 import type { WritableArchive } from '../../stores/archive/writable.js';
-import { readBeside } from '../beside-file.js';
+import { NOTE_BYTES, readBeside } from '../beside-file.js';
 import { besidePath } from '../layout.js';
 
 /** Why a pair is never pruned. */
@@ -25,7 +25,7 @@ const UNREADABLE: Pin = { at: null, by: null, reason: null };
  */
 export async function readPin(archive: Archive, base: string, timestamp: string): Promise<Pin | null> {
   try {
-    const text = await readBeside(archive, base + besidePath('pinned', timestamp));
+    const text = await readBeside(archive, base + besidePath('pinned', timestamp), NOTE_BYTES);
     if (text === null) return null;
     const value = parseJson(text);
     if (!isMap(value)) return UNREADABLE;

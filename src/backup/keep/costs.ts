@@ -108,7 +108,7 @@ export function estimate(input: EstimateInput): Estimate {
     lines,
     moneyPerMonth: lines.reduce((sum, { money }) => sum + money, 0),
     currency: prices.currency,
-    assumes: inS3 ? assumptions(fullReads) : ['Old pairs are pruned after every backup.'],
+    assumes: inS3 ? [...ASSUMED, ...assumptions(fullReads)] : [...ASSUMED],
     notCounted: inS3 ? [...NOT_COUNTED, ...NOT_COUNTED_IN_S3] : [...NOT_COUNTED],
   };
 }
@@ -168,10 +168,15 @@ function line(
   return { item, label, amount, unit, price, per, money: (amount / per) * price };
 }
 
+const ASSUMED = [
+  'Old pairs are pruned after every backup.',
+  'Every backup is as large as this one.',
+] as const;
+
+/** Of S3. */
 function assumptions(fullReads: number): string[] {
   const times = fullReads === 1 ? 'once' : `${fullReads} times`;
   return [
-    'Old pairs are pruned after every backup, and every backup is as large as this one.',
     fullReads === 0
       ? 'No pair is read to its end to verify it.'
       : `Each pair is read to its end ${times} from outside the region, to verify it; inside the region the transfer is free.`,

@@ -6,7 +6,9 @@ export interface RetentionCandidate {
   timestamp: string;
   /** ISO-8601. */
   takenAt: string;
-  /** Both halves are there, and none is known to be broken. */
+  /** What it is a backup of. Those of one store alone never take the place of those of both. */
+  kind?: 'both' | 'graph' | 'vectors';
+  /** All of it is there, and nothing of it is known to be broken. */
   complete: boolean;
   /** It was read to its end as it lies there now, and nothing was wrong. */
   verified: boolean;
@@ -88,7 +90,7 @@ interface Entry<C> {
 
 /**
  * Decides of each backup pair whether it stays. Never removed: the newest verified pair (where none ever was, the newest
- * complete one), what is pinned, what a run uses, what Object Lock holds, what lies in the future, and the newest
+ * complete one), of each kind, what is pinned, what a run uses, what Object Lock holds, what lies in the future, and the newest
  * `minimum` complete pairs. Incomplete pairs count for no rule; they go once they are a day old and a younger complete
  * pair exists. Deciding again on what was kept removes nothing more, and the order of the candidates does not matter.
  *
@@ -107,14 +109,21 @@ export function decideRetention<C extends RetentionCandidate>(
     guarded: [],
   }));
   entries.sort(newestFirst);
-  const counted = entries.filter(({ candidate }) => candidate.complete && !candidate.fromFuture);
-  claim(counted, policy);
   for (const entry of entries) entry.guarded.push(...guardsOf(entry.candidate, now));
-  guardNewest(counted, policy.minimum);
-  const limits = limitsOf(counted, policy, now);
+  const counted = entries.filter(({ candidate }) => candidate.complete && !candidate.fromFuture);
+  const limits = new Map<Entry<C>, RetentionReason>();
+  for (const ofOneKind of KINDS.map((kind) => counted.filter((entry) => kindOf(entry) === kind))) {
+    claim(ofOneKind, policy);
+    guardNewest(ofOneKind, policy.minimum);
+    for (const [entry, reason] of limitsOf(ofOneKind, policy, now)) limits.set(entry, reason);
+  }
   return entries.map((entry) => {
-    if (!entry.candidate.complete) return decideIncomplete(entry, counted[0], now);
-    return decide(entry, limits.get(entry));
+    if (entry.candidate.complete) return decide(entry, limits.get(entry));
+    return decideIncomplete(
+      entry,
+      counted.find((other) => kindOf(other) === kindOf(entry)),
+      now,
+    );
   });
 }
 
@@ -125,6 +134,12 @@ export function decideRetention<C extends RetentionCandidate>(
 export function hasNoRule(policy: RetentionPolicy): boolean {
   const { keepLast, keepWithinSeconds } = policy;
   return keepLast === 0 && keepWithinSeconds === null && PERIODS.every((period) => policy[period] === 0);
+}
+
+const KINDS = ['both', 'graph', 'vectors'] as const;
+
+function kindOf<C extends RetentionCandidate>({ candidate }: Entry<C>): (typeof KINDS)[number] {
+  return candidate.kind ?? 'both';
 }
 
 function newestFirst<C extends RetentionCandidate>(a: Entry<C>, b: Entry<C>): number {

@@ -115,7 +115,9 @@ function lengthName(seconds: number): string {
 
 /** Where the steps fall, as far as it is the same on every day or week. */
 function startName(seconds: number): string {
-  if (seconds <= UNITS.hour && UNITS.hour % seconds === 0) return ', on the hour';
+  if (seconds === UNITS.hour) return ', on the hour';
+  if (seconds < UNITS.minute) return '';
+  if (UNITS.hour % seconds === 0) return ' from the full hour';
   if (seconds === UNITS.day) return ' at 00:00 UTC';
   if (UNITS.day % seconds === 0) return ' from 00:00 UTC';
   if (seconds === UNITS.week) return ' on Monday at 00:00 UTC';

@@ -3,6 +3,7 @@ import { fileFacts } from '../create/manifest-body.js';
 import type { HalfFacts } from '../create/half-file.js';
 import { MANIFEST_FORMAT } from '../create/write-manifest.js';
 import type { Manifest } from '../manifest.js';
+import type { Half } from '../pair-problems.js';
 import type { GraphContent, VectorsContent } from './content-check.js';
 import type { HalfCounts } from './salvage-half.js';
 
@@ -47,6 +48,7 @@ export function salvagedManifest(facts: SalvageFacts): object {
       place: facts.place,
       timestamp: facts.timestamp,
       lost: Object.assign({}, ...files.map(({ counts }) => counts.lost)) as object,
+      halves_lost: halvesLost(facts),
       relationships_without_end: graph?.counts.leftOut ?? 0,
       unproven: files.reduce((sum, { counts }) => sum + counts.unproven, 0),
     },
@@ -66,6 +68,14 @@ export function salvagedManifest(facts: SalvageFacts): object {
       ]),
     ),
   };
+}
+
+/** Halves that there were, and of which nothing is saved. */
+function halvesLost({ graph, vectors, manifest }: SalvageFacts): Half[] {
+  const was = manifest?.only ?? null;
+  const isLost = (half: Half): boolean =>
+    (half === 'graph' ? graph : vectors) === null && (was === null || was === half);
+  return (['graph', 'vectors'] as const).filter(isLost);
 }
 
 function graphFacts({ names, manifest }: SalvageFacts, { content }: SalvagedFile<GraphContent>): object {

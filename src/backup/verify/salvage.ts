@@ -139,12 +139,10 @@ class SalvageWork {
     const { archive, pair, manifest, options, problems } = this;
     const expected = manifest?.files.get(file.path.slice(baseOf(pair).length));
     // Where bytes are missing or came in, the blocks do not lie where they lay.
-    const blocks =
-      expected?.bytes === file.bytes || isCut(expected?.bytes, file.bytes) ? expected?.blocks : [];
+    const blocks = expected?.bytes === file.bytes ? expected.blocks : [];
     const list = new ProblemList(half);
     await told(list, file, async () => {
-      for await (const part of readableText(archive, file, blocks ?? [], options.signal))
-        await salvage.part(part);
+      for await (const part of readableText(archive, file, blocks, options.signal)) await salvage.part(part);
     });
     problems.push(...list.all());
   }
@@ -199,11 +197,6 @@ class SalvageWork {
       throw error;
     }
   }
-}
-
-/** A file that was cut short has its blocks where they were, as far as it goes. */
-function isCut(expected: number | undefined, bytes: number): boolean {
-  return expected !== undefined && bytes < expected;
 }
 
 function isComplete({ lost, unproven }: HalfCounts): boolean {

@@ -3,7 +3,7 @@ import { InvalidJson, parseJson } from '../../memory/json.js';
 import { isMap, numeric, type Value } from '../../memory/values.js';
 import type { Archive } from '../../stores/archive/archive.js';
 import type { WritableArchive } from '../../stores/archive/writable.js';
-import { readBeside } from '../beside-file.js';
+import { NOTE_BYTES, readBeside } from '../beside-file.js';
 import { besidePath } from '../layout.js';
 import { baseOf, readManifest, type Manifest } from '../manifest.js';
 import type { BackupPair } from '../types.js';
@@ -31,8 +31,9 @@ export interface VerifiedResult {
 const MAX_RESULTS = 20;
 
 /**
- * What earlier verifications of a pair came to, the newest last. Only those that were made of the very files that lie there
- * now: by their manifest, and without one by their sizes, since checksums would have to be made anew.
+ * What earlier verifications of a pair came to, the newest last. Only those that were made of the files that lie there now,
+ * as far as can be told without making checksums anew: what passed, by the manifest, and without one by the sizes; what
+ * failed, by the sizes alone.
  *
  * @param manifest where it was read already
  * @throws Failure when the archive itself cannot be read
@@ -68,15 +69,19 @@ export async function addVerified(
   }
 }
 
-/** The result of the strictest look that a pair passed; null where it passed none. */
+/** The result of the strictest look that a pair passed and that still holds; null where the newest look failed. */
 export function bestVerified(results: readonly VerifiedResult[]): VerifiedResult | null {
-  const last = results.at(-1);
   // What was found wrong since is wrong, however well it looked before.
-  if (last === undefined || !last.ok) return null;
+  return results.at(-1)?.ok === true ? closestPassed(results) : null;
+}
+
+/** The result of the strictest look that a pair ever passed, whatever came after it; null where it passed none. */
+export function closestPassed(results: readonly VerifiedResult[]): VerifiedResult | null {
   const rank = ({ level }: VerifiedResult): number => VERIFY_LEVELS.indexOf(level);
-  return results
-    .filter(({ ok }) => ok)
-    .reduce((best, result) => (rank(result) >= rank(best) ? result : best), last);
+  return results.reduce<VerifiedResult | null>(
+    (best, result) => (result.ok && (best === null || rank(result) >= rank(best)) ? result : best),
+    null,
+  );
 }
 
 function notesPath(pair: BackupPair): string {
@@ -87,7 +92,7 @@ function notesPath(pair: BackupPair): string {
 async function readNotes(archive: Archive, pair: BackupPair): Promise<VerifiedResult[]> {
   let value: Value;
   try {
-    const text = await readBeside(archive, notesPath(pair));
+    const text = await readBeside(archive, notesPath(pair), NOTE_BYTES);
     if (text === null) return [];
     value = parseJson(text);
   } catch (error) {
@@ -116,7 +121,15 @@ function asResult(value: Value): VerifiedResult | null {
   return { at, level, ok, problems, tool: typeof tool === 'string' ? tool : '', files };
 }
 
-function isOfThese({ files }: VerifiedResult, pair: BackupPair, manifest: Manifest | string | null): boolean {
+/**
+ * Whether a result is of what lies there. That a file is sound holds only for the file that the manifest describes; that it
+ * is not holds for any of its size: what was found damaged has another checksum than the manifest's for that very reason.
+ */
+function isOfThese(
+  { files, ok }: VerifiedResult,
+  pair: BackupPair,
+  manifest: Manifest | string | null,
+): boolean {
   const base = baseOf(pair);
   const there = [pair.graph, pair.vectors].filter((file) => file !== null);
   if (Object.keys(files).length !== there.length || there.length === 0) return false;
@@ -124,7 +137,7 @@ function isOfThese({ files }: VerifiedResult, pair: BackupPair, manifest: Manife
     const name = path.slice(base.length);
     const facts = Object.hasOwn(files, name) ? files[name] : undefined;
     if (facts === undefined || facts.bytes !== bytes) return false;
-    if (manifest === null || typeof manifest === 'string') return true;
+    if (!ok || manifest === null || typeof manifest === 'string') return true;
     return manifest.files.get(name)?.sha256 === facts.sha256;
   });
 }

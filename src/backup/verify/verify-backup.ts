@@ -4,6 +4,7 @@ import { undecrypted } from '../decrypting-archive.js';
 import { ENCRYPTED_SUFFIX } from '../layout.js';
 import { baseOf, HashingArchive, type Manifest } from '../manifest.js';
 import { ProblemList, type Half, type PairProblem } from '../pair-problems.js';
+import { salvagedFrom, salvagedSays } from '../salvaged.js';
 import type { BackupFile, BackupPair } from '../types.js';
 import { verifyPair, type PairVerification } from '../verify-pair.js';
 import { compareContent, GraphContent, VectorsContent } from './content-check.js';
@@ -65,11 +66,18 @@ export async function verifyBackup(
     content: null,
     digests: { graph: null, vectors: null },
   };
+  const salvaged = manifest === null ? null : salvagedFrom(manifest);
+  // Its files may be what was written, to the last bit, and yet less than there was.
+  if (salvaged !== null) result.problems.push(salvagedNote(salvagedSays(salvaged)));
   const proof = new Proof(archive, pair, manifest, result, options);
   if (options.level === 'full') await proof.full();
   else await proof.quick();
   result.ok = result.unproven.length === 0 && result.problems.every(({ severity }) => severity === 'note');
   return result;
+}
+
+function salvagedNote(message: string): PairProblem {
+  return { severity: 'note', code: 'salvaged', half: null, message, count: 0, records: [] };
 }
 
 class Proof {

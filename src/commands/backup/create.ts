@@ -130,6 +130,7 @@ function createdRecord({ timestamp, places, manifest }: CreatedBackup): object {
     ),
     writesMeanwhile: manifest.writes_meanwhile,
     storesApartSeconds: manifest.stores_apart_seconds,
+    warnings: manifest.warnings,
     places: places.map(({ place, failure }) => ({
       place,
       failure: failure === null ? null : { code: failure.code, message: failure.message, hint: failure.hint },
@@ -139,7 +140,7 @@ function createdRecord({ timestamp, places, manifest }: CreatedBackup): object {
 
 /** What a backup is to people. */
 function createdLines({ timestamp, places, manifest }: CreatedBackup): string[] {
-  const { graph, vectors, files, writes_meanwhile: writes } = manifest;
+  const { graph, vectors, files, writes_meanwhile: writes, warnings } = manifest;
   const bytes = Object.values(files).reduce((sum, file) => sum + file.bytes, 0);
   const held = [
     ...(graph === null
@@ -154,6 +155,7 @@ function createdLines({ timestamp, places, manifest }: CreatedBackup): string[] 
     `Backup ${timestamp}: ${held.join(', ')}`,
     `  ${formatBytes(bytes)} in ${formatDuration(manifest.seconds)}${isEncrypted(manifest) ? ', encrypted' : ''}`,
     `  ${writesSay(writes)}`,
+    ...warnings.map((text) => `  ! ${text}`),
     ...places.map(({ place, failure }) =>
       failure === null ? `  ✓ ${place}` : `  ✗ ${place}: ${failure.reason}`,
     ),

@@ -1,14 +1,48 @@
 import { ExitCode, Failure } from '../../failure.js';
 import type { Settings } from '../../settings/settings.js';
-import { redisLease } from '../../stores/lease/redis-lease.js';
+import type { GraphStore } from '../../stores/graph/graph-store.js';
+import { fenceKey, redisLease } from '../../stores/lease/redis-lease.js';
 import { graphAddress } from '../run/world.js';
+
+/** The lease as a backup sees it: when it begins, and again before anything gets its name. */
+export interface LeaseWatch {
+  /** @throws Failure (exit 11) where a recovery is at work, or was since the watch began */
+  assertQuiet(): Promise<void>;
+}
+
+/**
+ * Looks that no recovery is at work, and remembers how often the lease was taken so far: one that came and went while the
+ * stores were read is noticed too.
+ *
+ * @throws Failure (exit 11) that names the run
+ */
+export async function watchLease(settings: Settings, graph: () => Promise<GraphStore>): Promise<LeaseWatch> {
+  const fence = (): Promise<unknown> =>
+    readable(async () => (await graph()).command('look at the lease', 'GET', fenceKey(settings.graph.name)));
+  await noticeHeldLease(settings);
+  const before = await fence();
+  return {
+    async assertQuiet() {
+      await noticeHeldLease(settings);
+      if (before === (await fence())) return;
+      throw new Failure({
+        operation: 'back up',
+        subject: settings.graph.name,
+        reason: 'a recovery was at work on it while it was read',
+        hint: 'No file was kept. Run it again: what is half recovered would be in the backup.',
+        exitCode: ExitCode.leaseHeld,
+        code: 'lease-held',
+      });
+    },
+  };
+}
 
 /**
  * Refuses while a recovery is at work: what is half recovered is nobody's backup.
  *
  * @throws Failure (exit 11) that names the run
  */
-export async function noticeHeldLease(settings: Settings): Promise<void> {
+async function noticeHeldLease(settings: Settings): Promise<void> {
   const store = redisLease(graphAddress(settings), settings.graph.name);
   try {
     const held = await readable(() => store.read());

@@ -1,6 +1,7 @@
 import type { InventoryPair, InventoryPlace } from '../../backup/inventory/inventory.js';
 import type { PairCopy } from '../../backup/inventory/pair-copy.js';
 import type { RetentionRule } from '../../backup/keep/retention.js';
+import { salvagedSays } from '../../backup/salvaged.js';
 import { formatBytes, formatCount, formatNumberOf } from '../../report/format.js';
 import { tableLines, type Column } from '../../report/table.js';
 import { printable } from '../../report/text.js';
@@ -18,6 +19,7 @@ export function backupRecord({ pair, inUse, decision }: ListedBackup): object {
     relationships: counts?.relationships ?? null,
     points: counts?.points ?? null,
     verified: verifiedRecord(pair.verified),
+    salvaged: pair.salvaged,
     pinned: pair.pinned,
     inUse,
     kept: decision === null ? null : decision.action === 'keep',
@@ -30,7 +32,7 @@ export function backupRecord({ pair, inUse, decision }: ListedBackup): object {
 function verifiedRecord(verified: InventoryPair['verified']): object | null {
   if (verified === null) return null;
   const { at, level, ok, problems, tool } = verified.newest;
-  return { at, level, ok, problems, tool, passed: verified.best?.level ?? null };
+  return { at, level, ok, problems, tool, passed: verified.best?.level ?? null, before: verified.before };
 }
 
 function copyRecord(copy: PairCopy): object {
@@ -93,6 +95,9 @@ export function listLines({ backups, places, notes }: BackupList, width: number,
     ...table,
     ...broken.map(({ pair }) => `✗ ${pair.timestamp}: ${printable(pair.broken ?? '')}`),
     ...partlyBroken(backups),
+    ...backups.flatMap(({ pair: { timestamp, salvaged } }) =>
+      salvaged === null ? [] : [`* ${timestamp}: ${printable(salvagedSays(salvaged))}`],
+    ),
     ...warned.map((text) => `! ${printable(text)}`),
     ...places.flatMap(({ place, missing }) => (missing === null ? [] : [`${place}: ${missing}.`])),
     ...notes,
@@ -112,7 +117,7 @@ function partlyBroken(backups: readonly ListedBackup[]): string[] {
 function rowOf({ pair, decision }: ListedBackup, names: ReadonlyMap<string, string>, now: Date): string[] {
   const count = (value: number | null | undefined): string => (value == null ? '-' : formatCount(value));
   return [
-    pair.timestamp,
+    `${pair.timestamp}${pair.salvaged === null ? '' : '*'}`,
     shortAge(pair.ageSeconds),
     formatBytes(pair.bytes),
     count(pair.counts?.memories),

@@ -16,7 +16,8 @@ interface Flags {
 const HELP = `
 Newest first, over all places. How many memories (mem.), relationships (rel.) and points a backup holds stands in its
 manifest; AutoMem's own have none. "verified" is the closest look that it passed, and how long ago; "kept by" the first
-rule of the retention that keeps it.
+rule of the retention that keeps it. "FAILED" is how the newest look ended; "*" marks a salvaged backup, and a line below
+says what it lost.
 
 Exit codes:
   0    all places were listed

@@ -2,7 +2,7 @@ import { queryTimeout, readServerFacts } from '../../assess/graph-server.js';
 import { createBackup, type CreatedBackup } from '../../backup/create/create-backup.js';
 import type { OnRead } from '../../backup/create/graph-export.js';
 import { ExitCode, Failure } from '../../failure.js';
-import { noticeHeldLease } from './held-lease.js';
+import { watchLease } from './held-lease.js';
 import type { Settings } from '../../settings/settings.js';
 import { Connections } from '../run/world.js';
 import { backupPlaces, type Destination } from './places.js';
@@ -30,7 +30,7 @@ export async function makeBackup(settings: Settings, options: MakeOptions): Prom
   let timeoutMs = 0;
   const connections = new Connections(settings, () => timeoutMs);
   try {
-    await noticeHeldLease(settings);
+    const lease = await watchLease(settings, connections.graph);
     const graph = only === 'vectors' ? null : await readServerFacts(await connections.graph());
     timeoutMs = graph === null ? 0 : queryTimeout(graph);
     const vectors = connections.vectors();
@@ -53,6 +53,7 @@ export async function makeBackup(settings: Settings, options: MakeOptions): Prom
         onRead,
         now,
         signal,
+        beforePlacing: () => lease.assertQuiet(),
         facts: {
           tool: `lifeboat ${options.version}`,
           servers,
@@ -72,7 +73,7 @@ function recipientsOf({ backups }: Settings): readonly string[] {
     operation: 'encrypt the backup',
     subject: 'LIFEBOAT_AGE_RECIPIENTS',
     reason: 'no recipient is set',
-    hint: 'Make a key with: age-keygen -o key.txt. Set LIFEBOAT_AGE_RECIPIENTS to the public key that it prints, and keep key.txt elsewhere.',
+    hint: 'Make a key with: age-keygen -o key.txt (of the package "age": apt install age, brew install age). Set LIFEBOAT_AGE_RECIPIENTS to the public key that it prints, and keep key.txt elsewhere.',
     exitCode: ExitCode.usage,
     code: 'no-recipient',
   });

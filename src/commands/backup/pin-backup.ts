@@ -11,6 +11,8 @@ import { backupPlaces } from './places.js';
 export interface PinnedPlace {
   place: string;
   failure: Failure | null;
+  /** Whether it was pinned there before. */
+  wasPinned: boolean;
 }
 
 export interface PinResult {
@@ -68,7 +70,8 @@ async function atEachPlace(
         throw error;
       },
     );
-    places.push({ place: archive.place, failure });
+    const wasPinned = own.some((copy) => copy.archive === archive && copy.pinned !== null);
+    places.push({ place: archive.place, failure, wasPinned });
   }
   const failed = places.find(({ failure }) => failure !== null)?.failure ?? null;
   return { timestamp: pair.timestamp, places, exitCode: failed?.exitCode ?? ExitCode.done };
@@ -76,7 +79,9 @@ async function atEachPlace(
 
 /** It may lie there too. */
 function unreachable({ places }: Inventory): PinnedPlace[] {
-  return places.flatMap(({ place, failure }) => (failure === null ? [] : [{ place, failure }]));
+  return places.flatMap(({ place, failure }) =>
+    failure === null ? [] : [{ place, failure, wasPinned: false }],
+  );
 }
 
 function elsewhere(operation: string, subject: string, place: string): Failure {

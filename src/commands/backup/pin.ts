@@ -54,16 +54,17 @@ function tell(
 ): void {
   if (exitCode !== ExitCode.done) context.setExitCode(exitCode);
   if (flags.json === true) {
-    const told = places.map(({ place, failure }) => ({
-      place,
+    const told = places.map(({ place, failure, wasPinned }) => ({
+      ...{ place, wasPinned },
       failure: failure === null ? null : { code: failure.code, message: failure.message, hint: failure.hint },
     }));
     context.out(`${JSON.stringify({ type: what, timestamp, exitCode, places: told })}\n`);
     return;
   }
   context.out(`Backup ${timestamp}\n`);
-  for (const { place, failure } of places) {
-    context.out(failure === null ? `  ✓ ${what} in ${place}\n` : `  ✗ ${place}: ${failure.reason}\n`);
+  for (const { place, failure, wasPinned } of places) {
+    const says = what === 'unpinned' && !wasPinned ? `it was not pinned in ${place}` : `${what} in ${place}`;
+    context.out(failure === null ? `  ✓ ${says}\n` : `  ✗ ${place}: ${failure.reason}\n`);
     if (failure !== null) context.err(`${failure.message}\n${failure.hint}\n`);
   }
 }

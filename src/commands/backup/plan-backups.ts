@@ -1,4 +1,4 @@
-import { takeInventory } from '../../backup/inventory/inventory.js';
+import { takeInventory, type InventoryPair } from '../../backup/inventory/inventory.js';
 import { estimate, type Estimate } from '../../backup/keep/costs.js';
 import {
   PRESET_NAMES,
@@ -102,16 +102,21 @@ function placeOf({ backups }: Settings): BackupPlace {
   return backups.to ?? (backups.s3 === null ? 'local' : 'both');
 }
 
-/** Of the newest complete backup of both stores: half a backup, or a broken one, would promise too little. */
+/** The newest complete backup of both stores, of pairs from new to old; null for none. */
+export function newestWhole(pairs: readonly InventoryPair[]): InventoryPair | null {
+  return pairs.find(({ complete, only, fromFuture }) => complete && only === null && !fromFuture) ?? null;
+}
+
+/** Of the newest whole one: half a backup, or a broken one, would promise too little. */
 async function newestSize(
   settings: Settings,
   now: Date,
 ): Promise<{ bytes: number; timestamp: string } | null> {
   const { pairs, places } = await takeInventory(backupPlaces(settings, null), now);
-  const newest = pairs.find(({ complete, only, fromFuture }) => complete && only === null && !fromFuture);
+  const newest = newestWhole(pairs);
   const unreachable = places.find(({ failure }) => failure !== null)?.failure ?? null;
-  if (newest === undefined && unreachable !== null) throw unreachable;
-  return newest ?? null;
+  if (newest === null && unreachable !== null) throw unreachable;
+  return newest;
 }
 
 function pricesOf({ prices }: Settings): { prices: Prices; ownPrices: string[] } {

@@ -3,6 +3,7 @@ import { PERIODS } from '../../backup/keep/periods.js';
 import type { RetentionPolicy } from '../../backup/keep/retention.js';
 import { formatBytes, formatCount, formatNumberOf } from '../../report/format.js';
 import { tableLines } from '../../report/table.js';
+import { hangingLines } from '../../report/hanging.js';
 import { wrapText } from '../../report/text.js';
 import { formatDuration } from '../../settings/duration.js';
 import type { BackupPlans, PlannedBackups } from './plan-backups.js';
@@ -88,13 +89,21 @@ export function planLines(plan: PlannedBackups, all: BackupPlans, width: number)
   const { name, purpose, schedule, policy, place, notes, estimate } = plan;
   const { pairs, bytes, lines } = estimate;
   return [
-    `${name}: ${purpose}`,
-    `  backs up     ${schedule.describe()}, to ${PLACES[place]}; ${formatCount(estimate.backupsPerMonth)} a month`,
-    `  keeps        ${policySays(policy)}`,
-    `  stores       ${storedCount(pairs)} backups, ${pairs.most} at most${pairs.endless ? ', after a year: nothing is ever removed' : ''}`,
-    ...bytesLines(bytes),
-    ...lines.map(costLine),
-    `  costs        ${money(estimate.moneyPerMonth, estimate.currency)} a month`,
+    ...hangingLines('', `${name}: ${purpose}`, width),
+    ...row(
+      'backs up',
+      `${schedule.describe()}, to ${PLACES[place]}; ${formatCount(estimate.backupsPerMonth)} a month`,
+      width,
+    ),
+    ...row('keeps', policySays(policy), width),
+    ...row(
+      'stores',
+      `${storedCount(pairs)} backups, ${pairs.most} at most${pairs.endless ? ', after a year: nothing is ever removed' : ''}`,
+      width,
+    ),
+    ...bytesSay(bytes).flatMap((text) => row('', text, width)),
+    ...lines.flatMap((line) => row(line.money.toFixed(2).padStart(11), costSays(line), width)),
+    ...row('costs', `${money(estimate.moneyPerMonth, estimate.currency)} a month`, width),
     '',
     ...sentences(
       [
@@ -111,22 +120,24 @@ export function planLines(plan: PlannedBackups, all: BackupPlans, width: number)
 
 const PLACES = { local: 'the local folder', s3: 'S3', both: 'the local folder and S3' } as const;
 
-function bytesLines(bytes: PlannedBackups['estimate']['bytes']): string[] {
+function row(title: string, text: string, width: number): string[] {
+  return hangingLines(`  ${title.padEnd(11)}  `, text, width);
+}
+
+function bytesSay(bytes: PlannedBackups['estimate']['bytes']): string[] {
   const said: [number, string][] = [
     [bytes.local, 'in the local folder'],
     [bytes.s3, 'in S3'],
     [bytes.s3DeletedVersions, 'in S3, deleted and kept as versions'],
     [bytes.s3Archive, 'in S3, in the archive class'],
   ];
-  return said
-    .filter(([amount]) => amount > 0)
-    .map(([amount, where]) => `               ${formatBytes(amount)} ${where}`);
+  return said.filter(([amount]) => amount > 0).map(([amount, where]) => `${formatBytes(amount)} ${where}`);
 }
 
-function costLine({ label, amount, unit, money: cost, price, per }: CostLine): string {
+function costSays({ label, amount, unit, price, per }: CostLine): string {
   const much = unit === 'GB' ? formatBytes(amount * 2 ** 30) : formatNumberOf(amount, 'request', 'requests');
   const each = per === 1 ? 'a GB' : 'a thousand';
-  return `  ${cost.toFixed(2).padStart(11)}  ${label}: ${much} at ${price} ${each}`;
+  return `${label}: ${much} at ${price} ${each}`;
 }
 
 function storedCount({ typical, atLeast }: PlannedBackups['estimate']['pairs']): string {

@@ -129,7 +129,7 @@ async function remove(
 }
 
 /** Whether no copy of a pair is left. */
-function isGone({ action, pair, copies }: PairDecision, removed: readonly RemovedCopy[]): boolean {
+export function isGone({ action, pair, copies }: PairDecision, removed: readonly RemovedCopy[]): boolean {
   const done = removed.filter(
     ({ timestamp, outcome }) => timestamp === pair.timestamp && (outcome === 'removed' || outcome === 'gone'),
   );

@@ -1,9 +1,10 @@
 import type { PairDecision } from '../../backup/inventory/decide-pairs.js';
 import type { RemovedCopy } from '../../backup/inventory/remove-copies.js';
 import { formatBytes, formatNumberOf } from '../../report/format.js';
+import { hangingLines } from '../../report/hanging.js';
 import { printable } from '../../report/text.js';
 import { placeNames, placeRecord, placeSays } from './list-words.js';
-import type { PruneResult } from './prune-backups.js';
+import { isGone, type PruneResult } from './prune-backups.js';
 
 /** What pruning came to for scripts: a line for each pair, then one of all. Fields are only ever added. */
 export function pruneRecords(result: PruneResult): object[] {
@@ -39,18 +40,26 @@ function outcomeOf(timestamp: string, place: string, copies: readonly RemovedCop
   return { outcome, lockedUntil, failure: failure === null ? null : failure.message };
 }
 
-/** What pruning comes to for people: the same whether it is done or only told. */
-export function pruneLines(result: PruneResult): string[] {
+/**
+ * What pruning comes to for people: the same whether it is done or only told.
+ *
+ * @param width columns of the terminal; Infinity where there is none
+ */
+export function pruneLines(result: PruneResult, width: number): string[] {
   const { decisions, places, leftAlone } = result;
   const names = placeNames(places);
-  const lines = decisions.map((decision) => decisionLine(decision, names));
+  const lines = decisions.flatMap((decision) =>
+    hangingLines(decisionHead(decision, result, names), decisionSays(decision), width),
+  );
   return [
     ...(lines.length === 0 ? ['There are no backups to decide on.'] : lines),
-    ...(leftAlone === 0
-      ? []
-      : [`${backups(leftAlone)} elsewhere than where new ones go, and never removed.`]),
-    ...places.flatMap(({ place, missing }) => (missing === null ? [] : [`${place}: ${missing}.`])),
-    ...result.copies.flatMap(outcomeLine),
+    ...[
+      ...(leftAlone === 0
+        ? []
+        : [`${backups(leftAlone)} elsewhere than where new ones go, and never removed.`]),
+      ...places.flatMap(({ place, missing }) => (missing === null ? [] : [`${place}: ${missing}.`])),
+      ...result.copies.flatMap(outcomeLine),
+    ].flatMap((line) => hangingLines('', line, width)),
   ];
 }
 
@@ -65,14 +74,30 @@ function backups(count: number): string {
   return formatNumberOf(count, 'backup lies', 'backups lie');
 }
 
-function decisionLine(
-  { pair, copies, action, reasons, overruled }: PairDecision,
+/** What happens to a backup, or happened. */
+function verdict(decision: PairDecision, { removing, copies }: PruneResult): string {
+  if (!removing || decision.action === 'keep') return decision.action;
+  if (isGone(decision, copies)) return 'removed';
+  const went = copies.some(
+    ({ timestamp, outcome }) => timestamp === decision.pair.timestamp && outcome === 'removed',
+  );
+  return went ? 'in part' : 'stays';
+}
+
+function decisionHead(
+  decision: PairDecision,
+  result: PruneResult,
   names: ReadonlyMap<string, string>,
 ): string {
-  const where = placeSays(copies.map(({ place }) => names.get(place) ?? place));
+  const where = placeSays(decision.copies.map(({ place }) => names.get(place) ?? place));
+  const width = result.removing ? 'removed'.length : 'remove'.length;
+  return `${verdict(decision, result).padEnd(width)}  ${decision.pair.timestamp}  ${where.padEnd(5)}  `;
+}
+
+function decisionSays({ reasons, overruled }: PairDecision): string {
   const why = reasons.map(({ says }) => says).join('; ');
   const despite = overruled.length === 0 ? '' : ` (though ${overruled.map(({ says }) => says).join('; ')})`;
-  return `${action.padEnd(6)}  ${pair.timestamp}  ${where.padEnd(5)}  ${printable(why + despite)}`;
+  return printable(why + despite);
 }
 
 const OUTCOMES: Partial<Record<RemovedCopy['outcome'], string>> = {

@@ -3,6 +3,7 @@ import { ExitCode, Failure } from '../../failure.js';
 import type { CommandContext } from '../context.js';
 import { settingsOf } from '../run/settings-of.js';
 import { interruption } from './interruption.js';
+import { terminalWidth } from './list.js';
 import { pruneBackups, type PruneResult } from './prune-backups.js';
 import { pruneLines, pruneRecords, pruneSummary } from './prune-words.js';
 import { policyOf, withRetentionFlags, type RetentionFlags } from './retention-flags.js';
@@ -14,6 +15,8 @@ interface Flags extends RetentionFlags {
 }
 
 const HELP = `
+Without --confirm nothing is removed: what would go is listed, and the exit code is 2 where there is anything of it.
+
 A backup is decided on once, and kept or removed at all places. Never removed: the newest verified one at each place, what
 is pinned, what a run uses or can be resumed with, and the newest "minimum" complete ones at each place. What Object Lock
 holds stays at that place. Only what lies where new backups go is removed, and only files that bear the names of
@@ -68,7 +71,7 @@ function tell(context: CommandContext, result: PruneResult, { json }: Flags): vo
     for (const record of pruneRecords(result)) context.out(`${JSON.stringify(record)}\n`);
     return;
   }
-  context.out(`${[...pruneLines(result), pruneSummary(result)].join('\n')}\n`);
+  context.out(`${[...pruneLines(result, terminalWidth(context)), pruneSummary(result)].join('\n')}\n`);
   for (const { message, hint } of result.failures) context.err(`${message}\n${hint}\n`);
 }
 

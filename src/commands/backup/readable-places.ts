@@ -15,22 +15,35 @@ export interface ReadablePlace {
   pairs: BackupPair[];
 }
 
+export interface ReadablePlaces {
+  places: ReadablePlace[];
+  /** Of the places that cannot be listed. */
+  failures: Failure[];
+}
+
 /**
  * The places of the settings that hold backups, the folder first. A folder that is not there holds none.
  *
  * @param at null for all that are set up
- * @throws Failure where a place cannot be listed
+ * @throws Failure where not one place can be listed
  */
-export async function readablePlaces(settings: Settings, at: Destination | null): Promise<ReadablePlace[]> {
+export async function readablePlaces(settings: Settings, at: Destination | null): Promise<ReadablePlaces> {
   const { identityFile } = settings.backups;
   const identities = async (): Promise<string[]> =>
     identityFile === null ? [] : readIdentities(identityFile);
   const places: ReadablePlace[] = [];
+  const failures: Failure[] = [];
   for (const writable of backupPlaces(settings, at)) {
-    const pairs = await pairsOf(writable);
-    places.push({ archive: decryptingArchive(writable, identities), writable, pairs });
+    try {
+      const pairs = await pairsOf(writable);
+      places.push({ archive: decryptingArchive(writable, identities), writable, pairs });
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      failures.push(error);
+    }
   }
-  return places;
+  if (places.length === 0 && failures[0] !== undefined) throw failures[0];
+  return { places, failures };
 }
 
 async function pairsOf(writable: WritableArchive): Promise<BackupPair[]> {
@@ -45,12 +58,21 @@ async function pairsOf(writable: WritableArchive): Promise<BackupPair[]> {
 /**
  * The backup that is meant by a timestamp or "latest".
  *
- * @throws Failure (exit 4) where there is none of it
+ * @throws Failure (exit 4) where there is none of it; what a place said that cannot be listed, where it may lie there
  */
-export function namedTimestamp(operation: string, places: readonly ReadablePlace[], name: string): string {
-  const timestamps = places.flatMap(({ pairs }) => pairs.map(({ timestamp }) => timestamp));
+export function namedTimestamp(
+  operation: string,
+  { places, failures }: ReadablePlaces,
+  name: string,
+): string {
+  const pairs = places.flatMap((place) => place.pairs);
+  // One that claims to be of tomorrow is not the latest: a clock is wrong.
+  const timestamps = pairs
+    .filter(({ fromFuture }) => name !== 'latest' || fromFuture !== true)
+    .map(({ timestamp }) => timestamp);
   const found = name === 'latest' ? timestamps.sort().at(-1) : timestamps.find((one) => one === name);
   if (found !== undefined) return found;
+  if (failures[0] !== undefined) throw failures[0];
   const where = places.map(({ archive }) => archive.place).join(' and ');
   throw new Failure({
     operation,

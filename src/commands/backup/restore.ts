@@ -11,7 +11,7 @@ import { interruption } from './interruption.js';
 import { findSqliteBackup, nameOfStore, sqliteSource, type SqliteSource } from './sqlite-source.js';
 
 interface Flags {
-  source: SqliteSource;
+  source?: SqliteSource;
   dryRun?: true;
   force?: true;
   rebuildGraph?: true;
@@ -61,15 +61,16 @@ export function addSqliteCommands(backup: Command, context: CommandContext): voi
 
 function withSource(command: Command): Command {
   return command
-    .addOption(new Option('--source <store>', 'sqlite:PATH').argParser(sqliteSource).makeOptionMandatory())
+    .addOption(new Option('--source <store>', 'sqlite:PATH; must be given').argParser(sqliteSource))
     .option('--dry-run', 'prove everything, and change nothing')
     .option('--confirm <name>', "the name of the store's file, typed out")
     .option('--json', 'one JSON object');
 }
 
 async function restore(context: CommandContext, which: string, flags: Flags): Promise<void> {
+  const { path } = flags.source ?? noSource(which);
   const settings = await settingsOf(context);
-  const target = resolve(context.cwd, flags.source.path);
+  const target = resolve(context.cwd, path);
   if (flags.dryRun !== true) confirmed(flags.confirm, target);
   const { archive, file } = await findSqliteBackup(settings, which);
   const stop = interruption(context);
@@ -100,7 +101,7 @@ async function restore(context: CommandContext, which: string, flags: Flags): Pr
 }
 
 async function rebuild(context: CommandContext, flags: Flags): Promise<void> {
-  const path = resolve(context.cwd, flags.source.path);
+  const path = resolve(context.cwd, (flags.source ?? noSource(null)).path);
   const dryRun = flags.dryRun === true;
   if (!dryRun) confirmed(flags.confirm, path);
   const graph = await rebuildGraph({ path, dryRun, now: new Date() });
@@ -108,6 +109,26 @@ async function rebuild(context: CommandContext, flags: Flags): Promise<void> {
   const record = { type: 'sqlite-graph', exitCode, path, ...graph };
   context.out(flags.json === true ? `${JSON.stringify(record)}\n` : `${graphLines(graph).join('\n')}\n`);
   context.setExitCode(exitCode);
+}
+
+/**
+ * Whoever has a backup of both stores looks for its restore here first.
+ *
+ * @param which the backup that was asked for; null where it is the graph table that is to be rebuilt
+ */
+function noSource(which: string | null): never {
+  const backup = which === null || which === 'latest' ? '' : ` --backup ${which}`;
+  throw new Failure({
+    operation: which === null ? 'rebuild the graph table' : 'restore the backup',
+    subject: which ?? '--source',
+    reason: 'it was not said which SQLite store is meant',
+    hint:
+      which === null
+        ? 'Name the store with --source sqlite:PATH. The graph of AutoMem is rebuilt with: lifeboat recover rebuild-graph'
+        : `Graph and collection are restored with: lifeboat recover restore-backup${backup}; a SQLite store with --source sqlite:PATH.`,
+    exitCode: ExitCode.usage,
+    code: 'source-missing',
+  });
 }
 
 function exitCodeOf(graph: GraphRebuild | null): ExitCode {

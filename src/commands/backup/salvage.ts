@@ -30,7 +30,7 @@ Exit codes:
   3    something is lost
   4    there is no such backup, or nothing in it is readable
   2    wrong usage or settings
-  10   a place cannot be reached
+  10   a place cannot be reached, and no other one has it
   130  stopped by the operator`;
 
 /** Adds `lifeboat backup salvage`. */
@@ -50,8 +50,10 @@ async function salvage(context: CommandContext, name: string, flags: Flags): Pro
   const settings = await settingsOf(context);
   const stop = interruption(context);
   try {
-    const places = await readablePlaces(settings, flags.at ?? null);
-    const timestamp = namedTimestamp('salvage the backup', places, name);
+    const readable = await readablePlaces(settings, flags.at ?? null);
+    const { places, failures } = readable;
+    const timestamp = namedTimestamp('salvage the backup', readable, name);
+    for (const { message, hint } of failures) context.err(`${message}\n${hint}\n`);
     const { place, pair } = placeOf(places, timestamp);
     const recipients = isEncrypted(pair) ? settings.backups.recipients : [];
     const output = writableLocalArchive(resolve(context.cwd, flags.output));

@@ -1,11 +1,13 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { undecrypted } from '../../backup/decrypting-archive.js';
+import type { InventoryPair } from '../../backup/inventory/inventory.js';
 import type { PairCopy } from '../../backup/inventory/pair-copy.js';
 import { readManifest } from '../../backup/manifest.js';
+import { salvagedSays } from '../../backup/salvaged.js';
 import { Double, isMap, numeric, type Value, type ValueMap } from '../../memory/values.js';
 import { plainNumbers } from '../../recovery/run-directory.js';
-import { formatAge, formatBytes, formatCount } from '../../report/format.js';
+import { formatAge, formatBytes, formatCount, formatNumberOf } from '../../report/format.js';
 import { printable } from '../../report/text.js';
 import type { CommandContext } from '../context.js';
 import { settingsOf } from '../run/settings-of.js';
@@ -83,9 +85,10 @@ function shownLines({ pair, inUse, decision }: ListedBackup, manifest: ValueMap 
   const kept = decision === null ? 'it lies where no new backups go, and is never pruned' : keeps;
   return [
     `Backup      ${pair.timestamp}, ${pair.fromFuture ? 'dated in the future: a clock is wrong' : age}`,
-    `Holds       ${heldSays(pair)}${pair.only === null ? '' : `; the ${pair.only} alone, on purpose`}${pair.encrypted ? '; encrypted' : ''}`,
-    `State       ${pair.complete ? 'complete' : printable(pair.broken ?? 'broken')}`,
+    `Holds       ${heldSays(pair)}${onlySays(pair)}${pair.encrypted ? '; encrypted' : ''}`,
+    `State       ${stateSays(pair)}`,
     `Verified    ${verifiedSays(pair.verified, now)}`,
+    ...nextLines(pair),
     ...(pair.pinned === null ? [] : [`Pinned      ${pinSays(pair.pinned)}`]),
     `Retention   ${decision?.action === 'remove' ? 'would be removed' : 'stays'}: ${printable(kept ?? '')}`,
     ...(inUse.length === 0 ? [] : [`In use by   ${inUse.join(', ')}`]),
@@ -96,16 +99,39 @@ function shownLines({ pair, inUse, decision }: ListedBackup, manifest: ValueMap 
   ];
 }
 
+function onlySays({ only, salvaged }: InventoryPair): string {
+  if (only === null) return '';
+  return salvaged?.halves.length ? `; the ${only} alone` : `; the ${only} alone, on purpose`;
+}
+
+function stateSays({ complete, broken, salvaged }: InventoryPair): string {
+  const state = complete ? 'complete' : (broken ?? 'broken');
+  if (salvaged === null) return printable(state);
+  return printable(complete ? salvagedSays(salvaged) : `${state}; ${salvagedSays(salvaged)}`);
+}
+
+/** What can be done where it is not sound. */
+function nextLines({ timestamp, verified }: InventoryPair): string[] {
+  if (verified?.newest.ok !== false) return [];
+  return [
+    `Next        save what is readable: lifeboat backup salvage ${timestamp} --output FOLDER`,
+    '            and while the stores are whole, make a new one: lifeboat backup create',
+  ];
+}
+
 function pinSays({ at, by, reason }: NonNullable<PairCopy['pinned']>): string {
   return printable([reason, by === null ? null : `by ${by}`, at].filter((text) => text !== null).join(', '));
 }
 
 function verifiedSays(verified: PairCopy['verified'], now: Date): string {
   if (verified === null) return 'never, as it lies there now';
-  const { newest, best } = verified;
+  const { newest, best, before } = verified;
   const age = (at: string): string => formatAge((now.getTime() - Date.parse(at)) / 1000);
-  if (!newest.ok)
-    return `${newest.level} ${age(newest.at)}: it did not pass, ${formatCount(newest.problems)} found`;
+  if (!newest.ok) {
+    const found = formatNumberOf(newest.problems, 'problem', 'problems');
+    const sound = before === null ? '' : `; ${before.level} ${age(before.at)}: sound, before that`;
+    return `NOT SOUND ${age(newest.at)} (${found})${sound}`;
+  }
   const closest = best === null || best === newest ? '' : `; ${best.level} ${age(best.at)}`;
   return `${newest.level} ${age(newest.at)}: sound${closest}`;
 }

@@ -76,7 +76,7 @@ export async function makeSqliteBackup(
   return placed;
 }
 
-/** For people. */
+/** For people; the last line is what to do next. */
 export function sqliteLines(placed: readonly PlacedSqliteBackup[]): string[] {
   const made = placed.find(({ backup }) => backup !== null)?.backup;
   if (made === undefined || made === null) return [];
@@ -89,6 +89,7 @@ export function sqliteLines(placed: readonly PlacedSqliteBackup[]): string[] {
     ...placed.map(({ place, failure }) =>
       failure === null ? `  ✓ ${place}` : `  ✗ ${place}: ${failure.reason}`,
     ),
+    'To see that it can be restored: lifeboat backup restore --source sqlite:PATH --dry-run',
   ];
 }
 

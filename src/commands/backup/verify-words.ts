@@ -81,14 +81,22 @@ function problemLines({ severity, message, records }: PairProblem): string[] {
   ];
 }
 
-function damageLines({ path, blocks, damaged, lost, saved }: FileDamage): string[] {
+function damageLines({ path, half, blocks, damaged, lost, saved }: FileDamage): string[] {
   if (damaged.length === 0) return [];
   const more = damaged.length > NAMED ? [`    … and ${formatCount(damaged.length - NAMED)} more`] : [];
   return [
-    `  ${path} is damaged in ${formatCount(damaged.length)} of ${formatNumberOf(blocks, 'block', 'blocks')}: at most ${formatNumberOf(lost, 'record is', 'records are')} lost, ${formatCount(saved)} can be saved`,
+    `  ${path} is damaged in ${formatCount(damaged.length)} of ${formatNumberOf(blocks, 'block', 'blocks')}: ${formatNumberOf(lost, 'record is', 'records are')} in the damaged ${damaged.length === 1 ? 'block' : 'blocks'}; ${outsideSays(half, saved)}`,
     ...damaged.slice(0, NAMED).map(blockLine),
     ...more,
   ];
+}
+
+/** What lies outside the damage can be read; of relationships that is not enough. */
+function outsideSays(half: FileDamage['half'], saved: number): string {
+  const readable = `${formatCount(saved)} outside ${saved === 1 ? 'is' : 'are'} readable`;
+  return half === 'graph' && saved > 0
+    ? `${readable}, relationships among them only where both of their nodes are`
+    : readable;
 }
 
 function blockLine({ number, from, to, stopsAt, reason, records }: DamagedBlock): string {

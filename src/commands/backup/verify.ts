@@ -2,6 +2,7 @@ import { Option, type Command } from 'commander';
 import type { BackupPair } from '../../backup/types.js';
 import { baseOf } from '../../backup/manifest.js';
 import { verifyBackup, type BackupVerification } from '../../backup/verify/verify-backup.js';
+import type { FileFacts } from '../../backup/verify/hash-file.js';
 import { addVerified, type VerifyLevel } from '../../backup/verify/verified-notes.js';
 import { ExitCode, Failure } from '../../failure.js';
 import type { Settings } from '../../settings/settings.js';
@@ -35,7 +36,7 @@ Exit codes:
   3    something is wrong with it, lost in it, or could not be looked at
   4    there is no such backup
   2    wrong usage or settings
-  10   a place cannot be reached
+  10   a place cannot be reached; what lies at the others was verified, and is sound
   130  stopped by the operator`;
 
 /** Adds `lifeboat backup verify`. */
@@ -57,24 +58,36 @@ async function verify(context: CommandContext, timestamp: string, flags: Flags):
   const settings = await settingsOf(context);
   const stop = interruption(context);
   try {
-    const places = await readablePlaces(settings, flags.at ?? null);
-    const verified = await verifyPlaces(
+    const readable = await readablePlaces(settings, flags.at ?? null);
+    const { verified, failures: lost } = await verifyPlaces(
       { settings, flags, signal: stop.signal, ...toldBy(context, flags) },
-      places,
+      readable.places,
       {
-        timestamp: namedTimestamp('verify the backup', places, timestamp),
+        timestamp: namedTimestamp('verify the backup', readable, timestamp),
         version: context.version,
         context,
       },
     );
-    const exitCode = verified.every(({ result }) => result.ok) ? ExitCode.done : ExitCode.notAsItShouldBe;
-    if (flags.json === true) context.out(`${JSON.stringify(summaryOf(verified, exitCode))}\n`);
+    const failures = [...readable.failures, ...lost];
+    for (const failure of failures) tellFailure(context, failure);
+    const exitCode = exitCodeOf(verified, failures);
+    if (flags.json === true) context.out(`${JSON.stringify(summaryOf(verified, failures, exitCode))}\n`);
     context.setExitCode(exitCode);
   } catch (error) {
     throw stop.explain(error);
   } finally {
     stop.end();
   }
+}
+
+function tellFailure(context: CommandContext, { message, hint }: Failure): void {
+  context.err(`${message}\n${hint}\n`);
+}
+
+/** What is wrong with a backup weighs more than that another place says nothing. */
+function exitCodeOf(verified: readonly VerifiedPair[], failures: readonly Failure[]): ExitCode {
+  if (!verified.every(({ result }) => result.ok)) return ExitCode.notAsItShouldBe;
+  return failures[0]?.exitCode ?? ExitCode.done;
 }
 
 interface Telling {
@@ -106,12 +119,12 @@ interface Asked {
   context: CommandContext;
 }
 
-/** Newest first, the same backup at all places one after the other. */
+/** Newest first, the same backup at all places one after the other. A place that goes away is left, the others are not. */
 async function verifyPlaces(
   work: Work,
   places: readonly ReadablePlace[],
   asked: Asked,
-): Promise<VerifiedPair[]> {
+): Promise<{ verified: VerifiedPair[]; failures: Failure[] }> {
   const chosen = places.flatMap((place) =>
     place.pairs
       .filter(({ timestamp }) => work.flags.all === true || timestamp === asked.timestamp)
@@ -119,13 +132,20 @@ async function verifyPlaces(
   );
   chosen.sort((a, b) => (a.pair.timestamp < b.pair.timestamp ? 1 : -1));
   const verified: VerifiedPair[] = [];
+  const away = new Map<ReadablePlace, Failure>();
   for (const { place, pair } of chosen) {
-    const one = await verifyOne(work, place, pair, asked.context);
-    work.tell(one);
-    await keep(work, place, pair, one, asked.version);
-    verified.push(one);
+    if (away.has(place)) continue;
+    try {
+      const one = await verifyOne(work, place, pair, asked.context);
+      work.tell(one);
+      await keep(work, place, pair, one, asked.version);
+      verified.push(one);
+    } catch (error) {
+      if (!(error instanceof Failure && error.exitCode === ExitCode.unreachable)) throw error;
+      away.set(place, error);
+    }
   }
-  return verified;
+  return { verified, failures: [...away.values()] };
 }
 
 async function verifyOne(
@@ -162,14 +182,18 @@ async function keep(
   version: string,
 ): Promise<void> {
   const base = baseOf(pair).length;
+  const { problems, unproven } = result;
+  // Without the key the files were looked at as they lie there: a quick look, and nothing against the backup.
+  const isLocked = unproven.length > 0 && result.content === null && result.manifest !== null;
+  const isSound = problems.every(({ severity }) => severity === 'note');
+  const seen = isLocked && isSound ? { level: 'quick' as const, ok: true } : { level, ok: result.ok };
   try {
     await addVerified(writable, pair, {
       at: new Date().toISOString(),
-      level: level satisfies VerifyLevel,
-      ok: result.ok,
-      problems: result.problems.length + result.unproven.length,
+      ...(seen satisfies { level: VerifyLevel; ok: boolean }),
+      problems: problems.filter(({ severity }) => severity !== 'note').length + unproven.length,
       tool: `lifeboat ${version}`,
-      files: Object.fromEntries([...result.files].map(([path, facts]) => [path.slice(base), facts])),
+      files: Object.fromEntries(lookedAt(pair, result).map(([path, facts]) => [path.slice(base), facts])),
     });
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
@@ -177,13 +201,30 @@ async function keep(
   }
 }
 
-function summaryOf(verified: readonly VerifiedPair[], exitCode: ExitCode): object {
+/** All files of the pair: one that could not be read to its end has no checksum, and is none the less what was looked at. */
+function lookedAt({ graph, vectors }: BackupPair, { files }: BackupVerification): [string, FileFacts][] {
+  return [graph, vectors].flatMap((file) =>
+    file === null ? [] : [[file.path, files.get(file.path) ?? { bytes: file.bytes, sha256: '' }]],
+  );
+}
+
+function summaryOf(
+  verified: readonly VerifiedPair[],
+  failures: readonly Failure[],
+  exitCode: ExitCode,
+): object {
   return {
     type: 'verification',
-    outcome: exitCode === ExitCode.done ? 'sound' : 'not-sound',
+    outcome:
+      exitCode === ExitCode.done
+        ? 'sound'
+        : exitCode === ExitCode.notAsItShouldBe
+          ? 'not-sound'
+          : 'incomplete',
     exitCode,
     verified: verified.length,
     sound: verified.filter(({ result }) => result.ok).length,
+    failures: failures.map(({ code, message, hint, subject }) => ({ place: subject, code, message, hint })),
     backups: verified.map(({ result: { timestamp, place, ok, problems }, level }) => ({
       timestamp,
       place,

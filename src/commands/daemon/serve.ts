@@ -7,6 +7,7 @@ import { ExitCode, Interrupted } from '../../failure.js';
 import { redactor } from '../../settings/redact.js';
 import type { Settings } from '../../settings/settings.js';
 import type { CommandContext } from '../context.js';
+import { terminalWidth } from '../backup/list.js';
 import { schedulesOf } from './schedules.js';
 import type { DaemonServices } from './services.js';
 import { becomeSoleDaemon } from './sole-daemon.js';
@@ -110,7 +111,7 @@ function printer(context: CommandContext, isJson: boolean): (event: DaemonEvent)
       return;
     }
     context.out(
-      daemonLines(event, now)
+      daemonLines(event, now, terminalWidth(context))
         .map((line) => `${line}\n`)
         .join(''),
     );

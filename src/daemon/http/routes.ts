@@ -10,6 +10,8 @@ import { readBackupRequest } from './body.js';
 export interface Served {
   /** What is wrong, for anybody to read; empty where all is well. */
   troubles: () => readonly string[];
+  /** What is not well but no reason to call the daemon unhealthy, for anybody to read. */
+  warnings: () => readonly string[];
   status: () => object;
   metrics: DaemonMetrics;
   /** May throw a Failure. */
@@ -33,7 +35,7 @@ export interface Route {
 /** Path → what it answers. */
 export function routes(served: Served): ReadonlyMap<string, Route> {
   return new Map<string, Route>([
-    ['/healthz', { method: 'GET', need: 'nothing', answer: () => health(served.troubles()) }],
+    ['/healthz', { method: 'GET', need: 'nothing', answer: () => health(served) }],
     ['/metrics', { method: 'GET', need: 'scrape', answer: () => scrape(served.metrics) }],
     ['/api/backup/status', { method: 'GET', need: 'read', answer: () => ok(served.status()) }],
     ['/api/backup/list', { method: 'GET', need: 'read', answer: async () => ok(await served.listBackups()) }],
@@ -42,11 +44,14 @@ export function routes(served: Served): ReadonlyMap<string, Route> {
   ]);
 }
 
-function health(troubles: readonly string[]): Answer {
-  if (troubles.length === 0) return ok({});
+function health(served: Served): Answer {
+  const troubles = served.troubles();
+  const warnings = served.warnings();
+  const warned = warnings.length === 0 ? {} : { warnings };
+  if (troubles.length === 0) return ok(warned);
   return {
     status: 503,
-    body: { ...errorBody('unhealthy', troubles.join('; ')), reasons: troubles },
+    body: { ...errorBody('unhealthy', troubles.join('; ')), reasons: troubles, ...warned },
   };
 }
 

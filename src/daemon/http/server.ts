@@ -144,6 +144,9 @@ function send(request: IncomingMessage, response: ServerResponse, answer: Answer
   response.end(request.method === 'HEAD' ? undefined : body);
 }
 
+/** How long a connection stays open for its last answer, in milliseconds. */
+const GOODBYE_MS = 1_000;
+
 const BROKEN: Partial<Record<string, [status: string, code: string, message: string]>> = {
   HPE_HEADER_OVERFLOW: [
     '431 Request Header Fields Too Large',
@@ -170,6 +173,8 @@ function refuseBroken(error: NodeJS.ErrnoException, socket: Socket): void {
   socket.end(
     [`HTTP/1.1 ${status}`, ...lines, `content-length: ${Buffer.byteLength(body)}`, '', body].join('\r\n'),
   );
+  // Whoever does not even read the answer must not hold a connection for ever.
+  setTimeout(() => socket.destroy(), GOODBYE_MS).unref();
 }
 
 function listen(server: Server, address: ListenAddress): Promise<void> {

@@ -1,11 +1,12 @@
 import { newestSoundPair, type PairChoice } from '../../backup/choose-pair.js';
 import type { Half } from '../../backup/pair-problems.js';
 import type { BackupPair } from '../../backup/types.js';
-import { verifyPair, type PairVerification } from '../../backup/verify-pair.js';
+import { SALVAGED, verifyPair, type PairVerification } from '../../backup/verify-pair.js';
 import { ExitCode, Failure } from '../../failure.js';
 import type { Archive } from '../../stores/archive/archive.js';
 import { vectorsInUse } from '../pair-in-use.js';
 import type { Step, StepContext } from '../step.js';
+import { tellLossOnce } from '../vectors/losses.js';
 import { checkFit } from './collection-fit.js';
 
 type Halves = 'both' | Half;
@@ -109,9 +110,11 @@ function inUse(pair: BackupPair, { counts, vectorSize }: PairVerification, halve
 type VerifiedHalves = NonNullable<StepContext['work']['pair']>;
 
 /** Records that will not come back are put aside when they are passed over; here is said how many there will be. */
-function tellLosses({ notice }: StepContext, { problems, overlap }: PairVerification): void {
-  for (const { severity, message, records } of problems) {
+function tellLosses({ notice, work }: StepContext, { problems, overlap }: PairVerification): void {
+  for (const { severity, code, message, records } of problems) {
     if (severity === 'fatal') continue;
+    // No record is there that could be put aside: nothing else tells that it does not come back.
+    if (severity === 'loss' && code === SALVAGED) tellLossOnce(work, `The backup was ${message}.`);
     const examples = records.slice(0, NAMED).map(({ record, reason }) => `${record}: ${reason}`);
     const more = records.length > NAMED ? '; …' : '';
     notice(`In the backup: ${message}${examples.length === 0 ? '' : ` (${examples.join('; ')}${more})`}.`);

@@ -1,4 +1,4 @@
-import type { Dirent } from 'node:fs';
+import { constants, type Dirent } from 'node:fs';
 import { open, readdir, stat, type FileHandle } from 'node:fs/promises';
 import { isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { Readable } from 'node:stream';
@@ -112,7 +112,8 @@ async function openFile(root: string, path: string, range?: ByteRange, version?:
   if (range?.length === 0) return Readable.from([]);
   let handle: FileHandle | undefined;
   try {
-    handle = await open(full, 'r');
+    // A pipe without a writer would never open otherwise.
+    handle = await open(full, constants.O_RDONLY | constants.O_NONBLOCK);
     const facts = await handle.stat();
     if (!facts.isFile()) throw Object.assign(new Error('not a file'), { code: 'EISDIR' });
     if (versionOf(facts.size, facts.mtime) !== (version ?? versionOf(facts.size, facts.mtime)))

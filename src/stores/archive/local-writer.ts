@@ -1,4 +1,15 @@
-import { link, lstat, mkdir, open, rename, rm, unlink, type FileHandle } from 'node:fs/promises';
+import {
+  link,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  rename,
+  rm,
+  stat,
+  unlink,
+  type FileHandle,
+} from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 
 import { checkPath } from './archive-path.js';
@@ -150,11 +161,27 @@ async function refuseTaken(full: string): Promise<void> {
 /** Makes a folder and those above it that are missing, so that they outlive a crash too. */
 async function makeFolder(folder: string): Promise<void> {
   try {
-    const first = await mkdir(folder, { recursive: true, mode: 0o700 });
-    if (first === undefined) return;
-    for (let made = folder; made !== dirname(first); made = dirname(made)) await syncFolder(dirname(made));
+    // One at a time: below /proc, making all of them at once never comes to its end (Node.js 24).
+    const missing: string[] = [];
+    for (let path = folder; !(await isThere(path)); path = dirname(path)) missing.unshift(path);
+    for (const path of missing) {
+      await mkdir(path, { mode: 0o700 }).catch((error: unknown) => {
+        if (codeOf(error) !== 'EEXIST') throw error;
+      });
+      await syncFolder(dirname(path));
+    }
   } catch (error) {
     throw folderFailure(folder, error);
+  }
+}
+
+/** @throws ENOTDIR and the like, where it cannot be made either */
+async function isThere(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory() || (await readdir(path)).length >= 0;
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT' || path === dirname(path)) throw error;
+    return false;
   }
 }
 

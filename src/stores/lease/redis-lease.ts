@@ -24,7 +24,7 @@ const WAITS: RedisLeaseWaits = { connectMs: 3_000, answerMs: 5_000 };
 
 /** The braces put both keys into the graph's own slot of a Redis cluster. */
 export const leaseKey = (graph: string): string => `{${graph}}:lifeboat-lease`;
-const fenceKey = (graph: string): string => `{${graph}}:lifeboat-fence`;
+export const fenceKey = (graph: string): string => `{${graph}}:lifeboat-fence`;
 
 /**
  * Begins an optimistic transaction that holds only while the lease does: WATCHes the lease's key on the caller's own

@@ -171,6 +171,13 @@ describe('estimate', () => {
     expect(off).toMatchObject({ backupsPerMonth: 0, moneyPerMonth: 0, bytes: { local: 0, s3: 0 } });
   });
 
+  it('assumes nothing twice, whatever is compared', () => {
+    const local = estimate({ schedule, policy, bytesPerBackup: GB, place: 'local' });
+    const both = estimate({ schedule, policy, bytesPerBackup: GB });
+    const all = [...new Set([...local.assumes, ...both.assumes])];
+    expect(all.filter((text) => text.includes('Old pairs are pruned'))).toHaveLength(1);
+  });
+
   it('names what it leaves out', () => {
     expect(estimate({ schedule, policy, bytesPerBackup: GB }).notCounted).toContain('tax');
     expect(estimate({ schedule, policy, bytesPerBackup: GB, place: 'local' }).notCounted).not.toContain(

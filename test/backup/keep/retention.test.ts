@@ -251,3 +251,19 @@ it('two years of hourly backups, pruned every day, leave what the policy says', 
   expect(stored.at(-1)?.takenAt).toBe('2025-12-31T23:00:00.000Z');
   expect(most).toBeLessThanOrEqual(24 + 29 + 12 + 12);
 });
+
+describe('backups of one store alone', () => {
+  it('take no place of those of both, and are kept by the same rules among themselves', () => {
+    const whole = Array.from({ length: 40 }, (_, day) =>
+      pairOf(NOW.getTime() - day * DAY * 1000, { verified: true }),
+    );
+    const halves = Array.from({ length: 40 }, (_, day) =>
+      pairOf(NOW.getTime() - (day * DAY - 6 * HOUR) * 1000 - DAY * 1000, { kind: 'vectors' }),
+    );
+    const policy = { keepLast: 7, daily: 30 };
+    const alone = kept(whole, policy);
+    expect(kept([...whole, ...halves], policy).filter((one) => alone.includes(one))).toEqual(alone);
+    expect(alone).toHaveLength(30);
+    expect(kept([...whole, ...halves], policy)).toHaveLength(60);
+  });
+});
