@@ -119,6 +119,21 @@ describe('a backup', () => {
     expect(text).not.toMatch(/[^\n -~]/);
   });
 
+  it('says of vectors that it cannot restore that it cannot', async () => {
+    await lab.qdrant('DELETE', `/collections/${GRAPH}`);
+    await lab.qdrant('PUT', `/collections/${GRAPH}`, {
+      vectors: { text: { size: 2, distance: 'Cosine' } },
+    });
+    await lab.qdrant('PUT', `/collections/${GRAPH}/points?wait=true`, {
+      points: [{ id: 9007199254740991, vector: { text: [0.6, 0.8] }, payload: { type: 'Memory' } }],
+    });
+    const created = (await create()) as Created & { warnings: string[] };
+    expect(created.warnings.join()).toContain('1 of 1 points have named, sparse or several vectors');
+    expect(records(half(created, 'qdrant'), 'points')[0]).toMatchObject({
+      vector: { text: expect.anything() as Value },
+    });
+  });
+
   it('of one store alone leaves the other, and says so in its manifest', async () => {
     const created = await create(['--only', 'graph']);
     expect(created.points).toBeNull();

@@ -135,8 +135,8 @@ describe('a local folder that is written to', () => {
 
   it('says before any work that it may not write', async () => {
     const root = empty({ [GRAPH]: 'x' });
-    chmodSync(root, 0o755);
-    chmodSync(join(root, 'falkordb'), 0o755);
+    // Not even their owner may write.
+    for (const folder of [join(root, 'falkordb'), root]) chmodSync(folder, 0o555);
     const archive = writableLocalArchive(root);
     await unprivileged(async () => {
       const denied = { name: 'Failure', code: 'archive-write-denied', reason: 'permission denied' };
@@ -147,6 +147,7 @@ describe('a local folder that is written to', () => {
         operation: 'remove the backup file',
       });
     });
+    for (const folder of [root, join(root, 'falkordb')]) chmodSync(folder, 0o755);
     expect(everything(root)).toEqual([GRAPH]);
   });
 

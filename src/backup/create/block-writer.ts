@@ -42,7 +42,10 @@ export interface WrittenBlocks {
 export class BlockWriter {
   private readonly hash = createHash('sha256');
   private readonly blocks: Block[] = [];
-  private parts: string[] = [];
+  /** The block in the making: bytes at once, because texts that are joined later are garbage of megabytes. */
+  private block = Buffer.allocUnsafeSlow(BLOCK_BYTES);
+  /** Blocks whose bytes were compressed. */
+  private readonly spare: Buffer<ArrayBuffer>[] = [];
   private size = 0;
   private records = 0;
   private recordsBefore = 0;
@@ -56,15 +59,15 @@ export class BlockWriter {
 
   /** Text around the records. ASCII only. */
   text(text: string): void {
-    this.parts.push(text);
-    this.size += text.length;
+    if (this.size + text.length > this.block.length) this.grow(this.size + text.length);
+    this.size += this.block.write(text, this.size, 'latin1');
   }
 
   /** One record, with whatever stands before it. ASCII only. Waits while too much is on its way. */
   async record(text: string): Promise<void> {
+    if (this.records > 0 && this.size + text.length > BLOCK_BYTES) await this.flush();
     this.text(text);
     this.records++;
-    if (this.size >= BLOCK_BYTES) await this.flush();
   }
 
   /** @throws what the taker threw */
@@ -79,11 +82,19 @@ export class BlockWriter {
     };
   }
 
+  /** One record may be larger than a block. */
+  private grow(size: number): void {
+    const larger = Buffer.allocUnsafeSlow(size * 2);
+    this.block.copy(larger, 0, 0, this.size);
+    this.block = larger;
+  }
+
   private async flush(): Promise<void> {
-    const json = Buffer.from(this.parts.join(''), 'latin1');
+    const json = this.block.subarray(0, this.size);
     const first = this.recordsBefore;
     const records = this.records;
-    this.parts = [];
+    const used = this.block;
+    this.block = this.spare.pop() ?? Buffer.allocUnsafeSlow(BLOCK_BYTES);
     this.size = 0;
     this.recordsBefore += records;
     this.records = 0;
@@ -91,6 +102,7 @@ export class BlockWriter {
     const packing = gzipAsync(json, { level: GZIP_LEVEL });
     const before = this.last;
     this.last = packing.then(async (bytes) => {
+      if (used.length === BLOCK_BYTES) this.spare.push(used);
       await before;
       await this.write(bytes, { json: json.length, first, records });
     });

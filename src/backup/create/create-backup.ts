@@ -63,7 +63,7 @@ export async function createBackup(
   const timestamp = await freeTimestamp(targets, started);
   const halves = await readHalves(sources, targets, timestamp, options);
   const files = [halves.graph?.file, halves.vectors?.file].filter((file) => file !== undefined);
-  const warnings = await shrunkenSince(targets, timestamp, {
+  const shrunken = await shrunkenSince(targets, timestamp, {
     memories: halves.graph?.content.memories ?? null,
     relationships: halves.graph?.content.relationships ?? null,
     points: halves.vectors?.content.points ?? null,
@@ -77,7 +77,7 @@ export async function createBackup(
     only: options.only,
     encrypted: options.recipients.length > 0,
     graphName: sources.graphName,
-    warnings,
+    warnings: [...shrunken, ...otherVectors(halves)],
   });
   try {
     await options.beforePlacing?.();
@@ -170,6 +170,16 @@ async function place(
     for (const path of there) await archive.remove(path).catch(() => undefined);
     throw error;
   }
+}
+
+/** What is in the file, and what no restore of Lifeboat brings back. */
+function otherVectors({ vectors }: Halves): string[] {
+  const others = vectors?.content.bySize[''] ?? 0;
+  return others === 0
+    ? []
+    : [
+        `${others} of ${vectors?.content.points ?? 0} points have named, sparse or several vectors: they are in the file as they are, and Lifeboat restores plain ones alone`,
+      ];
 }
 
 /** Two backups never share a name, and none is ever written over. */

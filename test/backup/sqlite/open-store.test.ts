@@ -132,11 +132,13 @@ describe('opening a SQLite memory store', () => {
   it('refuses a store in WAL mode whose folder it may not write to', async () => {
     mkdirSync(at('rights'));
     writeStore(at('rights/store.db'));
-    chmodSync(at('rights'), 0o755);
+    // Not even its owner may write.
+    chmodSync(at('rights'), 0o555);
     chmodSync(folder, 0o755);
     await unprivileged(() => expectRefused(at('rights/store.db'), 'sqlite-denied'));
-    chmodSync(at('rights/store.db'), 0o600);
+    chmodSync(at('rights/store.db'), 0o000);
     await unprivileged(() => expectRefused(at('rights/store.db'), 'sqlite-denied', /permission denied/));
+    chmodSync(at('rights'), 0o755);
   });
 
   it('keeps the warning of an experimental SQLite to itself, and no other one', () => {
