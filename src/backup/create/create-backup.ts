@@ -63,12 +63,41 @@ export async function createBackup(
   const timestamp = await freeTimestamp(targets, started);
   const halves = await readHalves(sources, targets, timestamp, options);
   const files = [halves.graph?.file, halves.vectors?.file].filter((file) => file !== undefined);
+  try {
+    const manifest = await describe(sources, targets, timestamp, started, halves, options);
+    await options.beforePlacing?.();
+    const text = sealManifest(manifest);
+    await Promise.all(
+      living(targets).map((target) =>
+        attempt(target, () => place(target, files, besidePath('manifest', timestamp), text)),
+      ),
+    );
+    assertLiving(targets);
+    const places = targets.map(({ archive, failure }) => ({
+      place: archive.place,
+      failure: failure === null ? null : asFailure(failure, archive.place),
+    }));
+    return { timestamp, places, manifest };
+  } finally {
+    await Promise.all(files.map((file) => file.abandon()));
+  }
+}
+
+/** What the manifest says of the halves, once both were read. */
+async function describe(
+  sources: BackupSources,
+  targets: readonly Target[],
+  timestamp: string,
+  started: Date,
+  halves: Halves,
+  options: CreateOptions,
+): Promise<ReturnType<typeof manifestBody>> {
   const shrunken = await shrunkenSince(targets, timestamp, {
     memories: halves.graph?.content.memories ?? null,
     relationships: halves.graph?.content.relationships ?? null,
     points: halves.vectors?.content.points ?? null,
   });
-  const manifest = manifestBody({
+  return manifestBody({
     ...options.facts,
     ...halves,
     timestamp,
@@ -79,24 +108,6 @@ export async function createBackup(
     graphName: sources.graphName,
     warnings: [...shrunken, ...otherVectors(halves)],
   });
-  try {
-    await options.beforePlacing?.();
-    await Promise.all(
-      living(targets).map((target) =>
-        attempt(target, () =>
-          place(target, files, besidePath('manifest', timestamp), sealManifest(manifest)),
-        ),
-      ),
-    );
-    assertLiving(targets);
-  } finally {
-    await Promise.all(files.map((file) => file.abandon()));
-  }
-  const places = targets.map(({ archive, failure }) => ({
-    place: archive.place,
-    failure: failure === null ? null : asFailure(failure, archive.place),
-  }));
-  return { timestamp, places, manifest };
 }
 
 interface Halves {

@@ -2,7 +2,7 @@ import { queryTimeout, readServerFacts } from '../../assess/graph-server.js';
 import { createBackup, type CreatedBackup } from '../../backup/create/create-backup.js';
 import type { OnRead } from '../../backup/create/graph-export.js';
 import { ExitCode, Failure } from '../../failure.js';
-import { watchLease } from './held-lease.js';
+import { watchLease } from './watch-lease.js';
 import type { Settings } from '../../settings/settings.js';
 import { Connections } from '../run/world.js';
 import { backupPlaces, type Destination } from './places.js';

@@ -24,7 +24,9 @@ export async function watchLease(settings: Settings, graph: () => Promise<GraphS
   return {
     async assertQuiet() {
       await noticeHeldLease(settings);
-      if (before === (await fence())) return;
+      const after = await fence();
+      // A server that does not tell any more is none that says that a recovery was there.
+      if (after === before || after === undefined || before === undefined) return;
       throw new Failure({
         operation: 'back up',
         subject: settings.graph.name,
@@ -46,7 +48,7 @@ async function noticeHeldLease(settings: Settings): Promise<void> {
   const store = redisLease(graphAddress(settings), settings.graph.name);
   try {
     const held = await readable(() => store.read());
-    if (held === null || held.expiresInMs <= 0) return;
+    if (held === null || held === undefined || held.expiresInMs <= 0) return;
     const { run, command, owner, since } = held.record;
     throw new Failure({
       operation: 'back up',
@@ -61,12 +63,12 @@ async function noticeHeldLease(settings: Settings): Promise<void> {
   }
 }
 
-/** A graph server that cannot be reached, or does not tell, is not what is asked here. */
-async function readable<T>(read: () => Promise<T>): Promise<T | null> {
+/** A graph server that cannot be reached, or does not tell, is not what is asked here: undefined. */
+async function readable<T>(read: () => Promise<T>): Promise<T | undefined> {
   try {
     return await read();
   } catch (error) {
-    if (error instanceof Failure) return null;
+    if (error instanceof Failure) return undefined;
     throw error;
   }
 }
