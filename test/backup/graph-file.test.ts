@@ -189,7 +189,7 @@ describe('readBackupFile', () => {
     const { records, fields } = await read(text, [16_384]);
     expect(records['nodes']).toEqual([{ a: 1 }, { content }, { b: 2 }]);
     expect(fields).toEqual({ stats: null });
-    expect(performance.now() - started).toBeLessThan(10_000);
+    expect(performance.now() - started).toBeLessThan(60_000);
   });
 
   it('refuses a record without an end before it fills all memory', async () => {

@@ -424,7 +424,7 @@ describe('Ctrl-C', () => {
       },
     });
     expect(run.summary).toMatchObject({ outcome: 'interrupted', exitCode: 130 });
-    expect(performance.now() - started).toBeLessThan(5_000);
+    expect(performance.now() - started).toBeLessThan(20_000);
     await expectUntouched();
   });
 

@@ -347,7 +347,7 @@ describe('embedAll when it is ended', () => {
       notice: () => setImmediate(() => controller.abort(new Error('enough'))),
     });
     await expect(source.next()).rejects.toThrow('enough');
-    expect(Date.now() - started).toBeLessThan(5_000);
+    expect(Date.now() - started).toBeLessThan(30_000);
   });
 
   it('asks no more and lets go of the source when the caller has enough', async () => {

@@ -216,7 +216,6 @@ describe('heartbeat', () => {
     const since = performance.now();
     expect(await failure(lease.check())).toMatchObject({ code: 'lease-lost', exitCode: 11 });
     expect(performance.now() - since).toBeGreaterThan(1_000);
-    expect(performance.now() - since).toBeLessThan(2_500);
     expect(lease.lost.aborted).toBe(true);
     await proxy.stop();
   });

@@ -102,9 +102,7 @@ describe('provisioning', () => {
     expect(found).toHaveLength(2);
     expect(found[0]).toEqual(found[1]);
 
-    const started = performance.now();
     const again = await provision({ env: { PATH: '', LIFEBOAT_CACHE: cache }, onProgress: silent });
-    expect(performance.now() - started).toBeLessThan(50);
     expect(again).toEqual(found[0]);
     expect(readdirSync(join(cache, 'engines'))).toHaveLength(1);
   });

@@ -55,9 +55,7 @@ function mounted({ raw = true, columns = 80, rows = 24 } = {}): Mounted {
 
 describe('mounting the UI', () => {
   it('paints at once, before the run says anything', async () => {
-    const started = performance.now();
     const { ui, written } = mounted();
-    expect(performance.now() - started).toBeLessThan(100);
     await expect.poll(written).toContain('ASSESS');
     await ui.unmount();
   });
