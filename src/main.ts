@@ -1,5 +1,6 @@
 import { CommanderError, Command } from 'commander';
 import type { CommandContext } from './commands/context.js';
+import { loadAsked, type Loaders } from './commands/loaders.js';
 import { ExitCode, Failure, Interrupted } from './failure.js';
 import { keepHeapSmall } from './heap.js';
 import { readPackage } from './package.js';
@@ -7,14 +8,11 @@ import { wrapHelp } from './report/hanging.js';
 
 const MINIMUM_NODE = [22, 19] as const;
 
-type AddCommand = (program: Command, context: CommandContext) => unknown;
-
-/** Each command's code is loaded when it is asked for: on the worst evening, a second counts. */
-const COMMANDS: Record<string, () => Promise<AddCommand>> = {
+const COMMANDS: Loaders = {
   assess: async () => (await import('./commands/assess.js')).addAssessCommand,
   recover: async () => (await import('./commands/recover.js')).addRecoverCommand,
   repair: async () => (await import('./commands/repair.js')).addRepairCommand,
-  backup: async () => (await import('./commands/backup.js')).addBackupCommand,
+  backup: async ([asked]) => (await import('./commands/backup.js')).loadBackupCommand(asked),
   daemon: async () => (await import('./commands/daemon.js')).addDaemonCommand,
   runs: async () => (await import('./commands/runs.js')).addRunsCommand,
   validate: async () => (await import('./commands/assess.js')).addValidateCommand,
@@ -44,7 +42,7 @@ export async function main(process: NodeJS.Process): Promise<void> {
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   const context = commandContext(process, greet(process));
   try {
-    const program = await buildProgram(context, process.argv[2]);
+    const program = await buildProgram(context, process.argv.slice(2));
     await program.parseAsync(process.argv);
   } catch (error) {
     context.setExitCode(explain(error, context));
@@ -58,8 +56,7 @@ function isNodeNewEnough(version: string): boolean {
   return major > MINIMUM_NODE[0] || (major === MINIMUM_NODE[0] && minor >= MINIMUM_NODE[1]);
 }
 
-/** @param name the first argument; anything but a command's name (help, an option, a mistake) needs all of them. */
-async function buildProgram(context: CommandContext, name: string | undefined): Promise<Command> {
+async function buildProgram(context: CommandContext, [name, ...words]: readonly string[]): Promise<Command> {
   // Help by hand is as long as an editor is wide; commander wraps only its own.
   const stdout = context.terminal?.stdout;
   const width = stdout?.isTTY === true && stdout.columns > 0 ? stdout.columns : Infinity;
@@ -72,9 +69,7 @@ async function buildProgram(context: CommandContext, name: string | undefined): 
       writeErr: (text) => context.err(text),
     })
     .showHelpAfterError('(lifeboat --help lists the commands)');
-  const asked = name !== undefined && Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  const loaders = asked === undefined ? Object.values(COMMANDS) : [asked];
-  for (const load of loaders) (await load())(program, context);
+  for (const add of await loadAsked(COMMANDS, name, words)) add(program, context);
   return program;
 }
 

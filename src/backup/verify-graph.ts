@@ -1,6 +1,6 @@
 import { ID_PROPERTY, isVectorEligible, MEMORY_LABEL } from '../memory/contract.js';
 import { isMap, type GraphNode, type GraphRelationship, type Value } from '../memory/values.js';
-import { checkNames, storableProperties, Unwritable } from '../stores/graph/graph-writer.js';
+import { checkNames, storableProperties, Unwritable } from '../stores/graph/storable.js';
 import { asNode, asRelationship, type FilePart } from './graph-file.js';
 import { IdSet, InternalIdSet } from './id-set.js';
 import { ProblemList } from './pair-problems.js';

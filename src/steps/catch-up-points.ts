@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { MEMORY_LABEL } from '../memory/contract.js';
 import { joinKey, pointId } from '../memory/ids.js';
 import { decodePayload } from '../memory/payload.js';
-import { storableProperties } from '../stores/graph/graph-writer.js';
+import { storableProperties } from '../stores/graph/storable.js';
 import { batches, nodesAt } from '../stores/graph/live-pages.js';
 import type { NewNode } from '../stores/graph/live-writer.js';
 import { memoryIdRows } from '../stores/graph/memory-rows.js';

@@ -3,7 +3,7 @@ import { ID_PROPERTY } from '../memory/contract.js';
 import type { GraphNode, Value, ValueMap } from '../memory/values.js';
 import { toCypherLiteral } from '../stores/graph/cypher.js';
 import type { GraphStore } from '../stores/graph/graph-store.js';
-import { storableProperties, withoutUnsoundNames } from '../stores/graph/graph-writer.js';
+import { storableProperties, withoutUnsoundNames } from '../stores/graph/storable.js';
 import { nodeNames, nodesAt } from '../stores/graph/live-pages.js';
 import type { LiveWriter } from '../stores/graph/live-writer.js';
 import type { FreshNode, GoneNode, NodeChanges } from './graph-delta.js';

@@ -1,4 +1,4 @@
-import { storableProperties, withoutUnsoundNames } from '../stores/graph/graph-writer.js';
+import { storableProperties, withoutUnsoundNames } from '../stores/graph/storable.js';
 import { batches, relationshipsBetween, type LiveRelationship } from '../stores/graph/live-pages.js';
 import type { KnownRelationship, NewRelationship } from '../stores/graph/live-writer.js';
 import { hasLiteral, type DeltaTarget } from './delta-nodes.js';

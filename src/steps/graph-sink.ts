@@ -1,6 +1,7 @@
 import type { GraphNode, ValueMap } from '../memory/values.js';
 import { DIGEST_PRIME, type GraphStore, type RelationshipDigest } from '../stores/graph/graph-store.js';
-import { BulkWriter, checkNames, type Written } from '../stores/graph/graph-writer.js';
+import { BulkWriter, type Written } from '../stores/graph/graph-writer.js';
+import { checkNames } from '../stores/graph/storable.js';
 
 /** Where staged records go: the staging graph, or nowhere in a dry run. */
 export interface GraphSink {

@@ -1,6 +1,6 @@
 import { ID_PROPERTY } from '../memory/contract.js';
 import type { GraphNode } from '../memory/values.js';
-import { storableProperties, Unwritable, withoutUnsoundNames } from '../stores/graph/graph-writer.js';
+import { storableProperties, Unwritable, withoutUnsoundNames } from '../stores/graph/storable.js';
 import type { GraphSink } from './graph-sink.js';
 import type { NodeSource } from './node-source.js';
 import type { QuarantineEntry, StepContext } from './step.js';

@@ -3,7 +3,7 @@ import { readHints, type Hints } from '../memory/hints.js';
 import { joinKey } from '../memory/ids.js';
 import { sameValue } from '../memory/fingerprint.js';
 import { isMap, type GraphRelationship, type Value, type ValueMap } from '../memory/values.js';
-import { storableProperties, Unwritable, withoutUnsoundNames } from '../stores/graph/graph-writer.js';
+import { storableProperties, Unwritable, withoutUnsoundNames } from '../stores/graph/storable.js';
 import type { GraphSink } from './graph-sink.js';
 import type { NodeSource } from './node-source.js';
 import { Origin, pointId, type SourceIndex } from './source-index.js';

@@ -10,7 +10,7 @@ import {
 import { Command } from 'commander';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
-import { addBackupCommand } from '../../src/commands/backup.js';
+import { loadBackupCommand } from '../../src/commands/backup.js';
 import { Failure } from '../../src/failure.js';
 import { textWidth } from '../../src/report/text.js';
 import { hoursBefore, pairFiles, type PairSpec } from '../backup/pair-files.js';
@@ -97,7 +97,7 @@ async function run(args: string[], env: Record<string, string> = {}, columns?: n
   const program = new Command()
     .exitOverride()
     .configureOutput({ writeOut: (text) => context.out(text), writeErr: (text) => context.err(text) });
-  addBackupCommand(program, context);
+  (await loadBackupCommand(args[0]))(program, context);
   const failure = await program.parseAsync(['backup', ...args], { from: 'user' }).then(
     () => null,
     (error: unknown) => {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { addBackupCommand } from '../../src/commands/backup.js';
+import { loadBackupCommand } from '../../src/commands/backup.js';
 import { Failure } from '../../src/failure.js';
 import { associationMetadata, rowsOf, writeStore } from '../backup/sqlite/store.js';
 import { testContext } from '../support/context.js';
@@ -26,7 +26,7 @@ async function backup(...args: string[]): Promise<Ran> {
   const env = { HOME: folder, AUTOMEM_BACKUP_DIR: join(folder, 'backups') };
   const context = testContext({ env, cwd: folder });
   const program = new Command('lifeboat').exitOverride();
-  addBackupCommand(program, context);
+  (await loadBackupCommand(args[0]))(program, context);
   try {
     await program.parseAsync(['backup', ...args], { from: 'user' });
     return { exitCode: context.exitCode, stdout: context.stdout, failure: null };

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { Command } from 'commander';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { readVerified, type VerifiedResult } from '../../src/backup/verify/verified-notes.js';
-import { addBackupCommand } from '../../src/commands/backup.js';
+import { loadBackupCommand } from '../../src/commands/backup.js';
 import { Failure } from '../../src/failure.js';
 import { localArchive } from '../../src/stores/archive/local-archive.js';
 import { backUp, flipped, onlyPair } from '../backup/verify/pair-files.js';
@@ -65,7 +65,7 @@ async function lifeboatWith(more: NodeJS.ProcessEnv, dir: string, ...args: strin
   const env = { ...process.env, ...more, LIFEBOAT_STATE: join(root, 'state'), AUTOMEM_BACKUP_DIR: dir };
   const context = testContext({ env, cwd: root });
   const program = new Command('lifeboat').exitOverride();
-  addBackupCommand(program, context);
+  (await loadBackupCommand(args[0]))(program, context);
   let failure: Failure | null = null;
   try {
     await program.parseAsync(['backup', ...args], { from: 'user' });

@@ -5,7 +5,8 @@ import { emptyWork, type StepContext } from '../../src/steps/step.js';
 import { CopyRecord, recordingSink } from '../../src/steps/restore/copy-record.js';
 import { validateCopy } from '../../src/steps/restore/validate-copy.js';
 import { GraphStore } from '../../src/stores/graph/graph-store.js';
-import { BulkWriter, Unwritable } from '../../src/stores/graph/graph-writer.js';
+import { BulkWriter } from '../../src/stores/graph/graph-writer.js';
+import { Unwritable } from '../../src/stores/graph/storable.js';
 import { startEngines, type TestEngines } from '../support/engines.js';
 
 const STAGING = '{memories}:lifeboat:test';

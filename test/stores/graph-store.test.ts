@@ -2,7 +2,7 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { GraphStore } from '../../src/stores/graph/graph-store.js';
-import { storableProperties } from '../../src/stores/graph/graph-writer.js';
+import { storableProperties } from '../../src/stores/graph/storable.js';
 import { memoryRows } from '../../src/stores/graph/memory-rows.js';
 import { officialImage, startEngines, type TestEngines } from '../support/engines.js';
 import { startProxy } from '../support/proxy.js';

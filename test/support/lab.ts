@@ -8,7 +8,7 @@ import { Command } from 'commander';
 import { Redis } from 'ioredis';
 
 import { addAssessCommand, addValidateCommand } from '../../src/commands/assess.js';
-import { addBackupCommand } from '../../src/commands/backup.js';
+import { loadBackupCommand } from '../../src/commands/backup.js';
 import { addRecoverCommand } from '../../src/commands/recover.js';
 import { addRepairCommand } from '../../src/commands/repair.js';
 import { addRunsCommand } from '../../src/commands/runs.js';
@@ -37,7 +37,7 @@ const PRISTINE = 'pristine';
 
 const COMMANDS = [
   addAssessCommand,
-  addBackupCommand,
+  await loadBackupCommand(),
   addRecoverCommand,
   addRepairCommand,
   addRunsCommand,

@@ -8,7 +8,6 @@ import { ExitCode, Failure } from '../../failure.js';
 import type { Settings } from '../../settings/settings.js';
 import type { CommandContext } from '../context.js';
 import { settingsOf } from '../run/settings-of.js';
-import { deepVerify } from './deep-verify.js';
 import { interruption } from './interruption.js';
 import { DESTINATIONS, type Destination } from './places.js';
 import { namedTimestamp, readablePlaces, type ReadablePlace } from './readable-places.js';
@@ -160,6 +159,8 @@ async function verifyOne(
   const result = await verifyBackup(archive, pair, { level, excludedTypes, signal });
   const isDeep = flags.deep === true && isRestorable(result);
   if (isDeep) {
+    // The engines and all of a restore: loaded only where it is asked for.
+    const { deepVerify } = await import('./deep-verify.js');
     const differences = await deepVerify({ context, settings, archive, pair, full: result, say, signal });
     result.problems.push(...differences);
     result.ok &&= differences.length === 0;

@@ -10,7 +10,7 @@ import {
   formatPercent,
 } from '../../report/format.js';
 import type { Settings } from '../../settings/settings.js';
-import { addBackupCommand } from '../backup.js';
+import { loadBackupCommand } from '../backup.js';
 import { makeBackup } from '../backup/make-backup.js';
 import { pruneBackups } from '../backup/prune-backups.js';
 import type { CommandContext } from '../context.js';
@@ -27,7 +27,14 @@ export function daemonJobs(context: CommandContext): JobRuns {
   return {
     backup: async (order) => backUp(await settingsOf(context), context.version, order),
     verify: async ({ signal }) =>
-      verified(await runCommand(addBackupCommand, ['backup', 'verify', 'latest', '--json'], context, signal)),
+      verified(
+        await runCommand(
+          await loadBackupCommand('verify'),
+          ['backup', 'verify', 'latest', '--json'],
+          context,
+          signal,
+        ),
+      ),
     prune: async ({ signal }) => prune(await settingsOf(context), signal),
     drift: async ({ signal }) => checkDrift(await settingsOf(context), signal),
     drill: async ({ signal }) =>

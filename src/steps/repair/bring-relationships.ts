@@ -1,6 +1,6 @@
 import { printPythonJson } from '../../memory/json.js';
 import { addCount, type ValueMap } from '../../memory/values.js';
-import { storableProperties, withoutUnsoundNames } from '../../stores/graph/graph-writer.js';
+import { storableProperties, withoutUnsoundNames } from '../../stores/graph/storable.js';
 import { batches, liveRelationships, relationshipsBetween } from '../../stores/graph/live-pages.js';
 import type { NewRelationship } from '../../stores/graph/live-writer.js';
 import { liveWriter } from '../guarded-writers.js';

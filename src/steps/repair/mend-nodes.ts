@@ -1,7 +1,7 @@
 import { ID_PROPERTY } from '../../memory/contract.js';
 import { damageInGraph } from '../../memory/graph-damage.js';
 import { newerInPayload } from '../../memory/newer-payload.js';
-import { storableProperties } from '../../stores/graph/graph-writer.js';
+import { storableProperties } from '../../stores/graph/storable.js';
 import type { ChangedNode } from '../../stores/graph/live-writer.js';
 import { noDifferences, type MemoryIds } from '../differences.js';
 import { liveWriter } from '../guarded-writers.js';

@@ -3,7 +3,7 @@ import { joinKey } from '../../memory/ids.js';
 import { mergeWithBackup } from '../../memory/merge.js';
 import { decodePayload } from '../../memory/payload.js';
 import { addCount, type GraphNode, type Value } from '../../memory/values.js';
-import { storableProperties, withoutUnsoundNames } from '../../stores/graph/graph-writer.js';
+import { storableProperties, withoutUnsoundNames } from '../../stores/graph/storable.js';
 import { batches } from '../../stores/graph/live-pages.js';
 import type { NewNode } from '../../stores/graph/live-writer.js';
 import { liveWriter } from '../guarded-writers.js';

@@ -1,7 +1,7 @@
 import { IdSet } from '../../backup/id-set.js';
 import { ID_PROPERTY, MEMORY_LABEL } from '../../memory/contract.js';
 import { ExactHash } from '../../memory/exact-hash.js';
-import { isSoundName } from '../../stores/graph/graph-writer.js';
+import { isSoundName } from '../../stores/graph/storable.js';
 import { propertiesText } from '../../stores/graph/json-text.js';
 import { Double, type GraphNode, type Value, type ValueMap } from '../../memory/values.js';
 import type { GraphSink } from '../graph-sink.js';
