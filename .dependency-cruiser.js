@@ -152,9 +152,9 @@ export default {
     {
       name: 'orphan',
       severity: 'error',
-      comment: 'Nothing leads from cli.ts to this module.',
-      from: { path: '^src/cli\\.ts$' },
-      to: { path: '^src/', pathNot: '^src/cli\\.ts$', reachable: false },
+      comment: 'Nothing leads from cli.ts, or from where a thread begins, to this module.',
+      from: { path: '^src/(cli|.+\\.worker)\\.ts$' },
+      to: { path: '^src/', pathNot: '^src/(cli|.+\\.worker)\\.ts$', reachable: false },
     },
     { name: 'src-imports-test', severity: 'error', from: { path: '^src/' }, to: { path: '^test/' } },
     {

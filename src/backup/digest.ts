@@ -72,12 +72,35 @@ export function pointHash(
   return sha256(`p ${id} ${text} ${canonicalText(payload)}`);
 }
 
+/** As {@link pointHash}, of vectors that are bytes: texts would be made of them only to become bytes again. */
+export class PointHasher {
+  private text = Buffer.allocUnsafeSlow(64 * 1024);
+
+  /**
+   * @param vector a plain list of numbers as the bytes that the server gives, without white space
+   * @param payload as {@link canonicalText} prints it
+   */
+  hash(id: string | number | bigint, vector: Uint8Array, payload: string): Buffer {
+    const before = `p ${id} `;
+    const after = ` ${payload}`;
+    // Nothing of it is outside ASCII.
+    const size = before.length + vector.length + after.length;
+    if (size > this.text.length) this.text = Buffer.allocUnsafeSlow(size * 2);
+    const { text } = this;
+    text.write(before, 0, 'latin1');
+    text.set(vector, before.length);
+    text.write(after, before.length + vector.length, 'latin1');
+    return hash('sha256', text.subarray(0, size), 'buffer');
+  }
+}
+
 /** The members of an object, each as JSON in which the order of keys, alone of all things, does not count. */
 export function propertyLines(properties: ValueMap): string[] {
   return Object.entries(properties).map(([key, value]) => `${printPythonJson(key)}: ${canonicalText(value)}`);
 }
 
-function canonicalText(value: Value): string {
+/** A value as JSON in which the order of keys, alone of all things, does not count. */
+export function canonicalText(value: Value): string {
   if (Array.isArray(value) && value.some(isNested)) return `[${value.map(canonicalText).join(', ')}]`;
   return isMap(value) ? inOrder(propertyLines(value)) : printPythonJson(value);
 }

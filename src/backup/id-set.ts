@@ -11,6 +11,15 @@ for (let value = 0; value < 16; value++) HEX[value.toString(16).charCodeAt(0)] =
 const HYPHENS = [8, 13, 18, 23];
 const DIGITS = Array.from({ length: CANONICAL_LENGTH }, (_, at) => at).filter((at) => !HYPHENS.includes(at));
 
+/** An {@link IdSet} as plain data, which can go from one thread to another. */
+export interface IdSetData {
+  words: Uint32Array<ArrayBuffer>;
+  slots: Int32Array<ArrayBuffer>;
+  /** Ids that are not UUIDs, and where they stand. */
+  others: ReadonlyMap<string, number>;
+  count: number;
+}
+
 /**
  * A set of ids, joined as {@link joinKey} does, each with the position at which it was added. A UUID takes 24 bytes, so
  * that the ids of a million memories fit where a million strings would not.
@@ -24,6 +33,22 @@ export class IdSet {
   private readonly otherKeys = new Map<number, string>();
   private readonly packed = new Uint32Array(WORDS);
   private count = 0;
+
+  /** The same set; the data is not copied. */
+  static from({ words, slots, others, count }: IdSetData): IdSet {
+    const set = new IdSet();
+    Object.assign(set, { words, slots, count });
+    for (const [key, position] of others) {
+      set.others.set(key, position);
+      set.otherKeys.set(position, key);
+    }
+    return set;
+  }
+
+  data(): IdSetData {
+    const { words, slots, others, count } = this;
+    return { words, slots, others, count };
+  }
 
   get size(): number {
     return this.count;
@@ -47,6 +72,13 @@ export class IdSet {
     const key = joinKey(id);
     if (!this.pack(key)) return this.others.get(key) ?? -1;
     return (this.slots[this.slotOf(this.packed, 0)] as number) - 1;
+  }
+
+  /** As {@link find}, of the id that stands at a position of another set: no text is made of it. */
+  findOf(other: IdSet, position: number): number {
+    const key = other.otherKeys.get(position);
+    if (key !== undefined) return this.others.get(key) ?? -1;
+    return (this.slots[this.slotOf(other.words, position * WORDS)] as number) - 1;
   }
 
   /** The id that was added at a position. */

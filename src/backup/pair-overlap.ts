@@ -1,4 +1,4 @@
-import type { GraphVerifier } from './verify-graph.js';
+import type { IdSet } from './id-set.js';
 import type { VectorsVerifier } from './verify-vectors.js';
 
 /** How many ids of a gap are named. */
@@ -20,19 +20,25 @@ export interface Overlap {
   pointsWithoutMemory: IdGap;
 }
 
+/** The memories of a graph half. */
+export interface GraphIds {
+  memoryIds: IdSet;
+  /** By position of the id: 1 where the memory is meant to have a vector. */
+  eligible: Uint8Array;
+}
+
 /** Compares the ids of two halves that were read to their ends. */
-export function compareIds(graph: GraphVerifier, vectors: VectorsVerifier): Overlap {
+export function compareIds(graph: GraphIds, vectors: VectorsVerifier): Overlap {
   const memoriesWithoutPoint: IdGap = { count: 0, ids: [] };
   const pointsWithoutMemory: IdGap = { count: 0, ids: [] };
   let both = 0;
   for (let position = 0; position < graph.memoryIds.size; position++) {
-    const id = graph.memoryIds.at(position);
-    if (vectors.has(id)) both++;
-    else if (graph.isEligible(position)) note(memoriesWithoutPoint, id);
+    if (vectors.hasOf(graph.memoryIds, position)) both++;
+    else if (graph.eligible[position] === 1) note(memoriesWithoutPoint, graph.memoryIds, position);
   }
   for (let position = 0; position < vectors.pointIds.size; position++) {
-    const id = vectors.pointIds.at(position);
-    if (graph.memoryIds.find(id) < 0) note(pointsWithoutMemory, id);
+    if (graph.memoryIds.findOf(vectors.pointIds, position) < 0)
+      note(pointsWithoutMemory, vectors.pointIds, position);
   }
   return { both, memoriesWithoutPoint, pointsWithoutMemory };
 }
@@ -42,7 +48,7 @@ export function isDisjoint({ both, memoriesWithoutPoint, pointsWithoutMemory }: 
   return both === 0 && memoriesWithoutPoint.count > 0 && pointsWithoutMemory.count > 0;
 }
 
-function note(gap: IdGap, id: string): void {
+function note(gap: IdGap, ids: IdSet, position: number): void {
   gap.count++;
-  if (gap.ids.length < MAX_IDS) gap.ids.push(id);
+  if (gap.ids.length < MAX_IDS) gap.ids.push(ids.at(position));
 }

@@ -24,7 +24,13 @@ const MAX_RECORDS = 1000;
 export class ProblemList {
   private readonly byCode = new Map<string, PairProblem>();
 
-  constructor(private readonly half: Half | null) {}
+  /** @param known what was found before */
+  constructor(
+    private readonly half: Half | null,
+    known: readonly PairProblem[] = [],
+  ) {
+    for (const problem of known) this.byCode.set(problem.code, problem);
+  }
 
   /** A problem of the whole file. */
   fatal(code: string, message: string): void {

@@ -3,7 +3,7 @@ import { numeric, isMap, type Value } from '../memory/values.js';
 import { idPeculiarity } from '../memory/ids.js';
 import { Byte, type ByteReader } from './json-bytes.js';
 import { MAX_PAYLOAD_DEPTH, PayloadText } from './payload-text.js';
-import { readVector, type VectorText } from './vector-text.js';
+import { readVector, type VectorForm, type VectorText } from './vector-text.js';
 import type { BadRecord } from './graph-file.js';
 
 const MAX_INTEGER_ID = 2n ** 64n - 1n;
@@ -27,8 +27,8 @@ export interface PointRules {
   vectorSize?: number | undefined;
   /** Whether a point without an id takes `memory_id` of its payload for it, as AutoMem's public documentation has it. */
   idInPayload?: boolean | undefined;
-  /** Whether the components are wanted, or only checked and counted: their text is nine tenths of a file. Default: true. */
-  vectorTexts?: boolean | undefined;
+  /** What is wanted of the components, which are nine tenths of a file. Default: their text. */
+  vectorForm?: VectorForm | undefined;
 }
 
 /**
@@ -87,13 +87,13 @@ function readMembers(reader: ByteReader, rules: PointRules): Members {
   return members;
 }
 
-function readMember(reader: ByteReader, members: Members, { vectorTexts = true }: PointRules): void {
+function readMember(reader: ByteReader, members: Members, { vectorForm }: PointRules): void {
   switch (reader.key()) {
     case 'id':
       members.id = parseJson(reader.value());
       return;
     case 'vector':
-      members.vector = readVector(reader, vectorTexts);
+      members.vector = readVector(reader, vectorForm);
       if (members.vector === null) members.noVector = badVector(parseJson(reader.value()));
       return;
     case 'payload': {

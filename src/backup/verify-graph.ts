@@ -11,7 +11,7 @@ const MAX_DANGLING = 0.5;
 /** Holds the records of a graph half against each other, one part after the other, and keeps only their ids. */
 export class GraphVerifier {
   readonly problems = new ProblemList('graph');
-  /** Ids of memories, with {@link isEligible} by position. */
+  /** Ids of memories, with {@link eligible} by position. */
   readonly memoryIds = new IdSet();
   graphName: string | null = null;
   timestamp: string | null = null;
@@ -21,7 +21,8 @@ export class GraphVerifier {
   private stats: Value = null;
   private badNodes = 0;
   private readonly internalIds = new InternalIdSet();
-  private eligible = new Uint8Array(1024);
+  /** 1 where the memory is meant to have a vector. */
+  eligible = new Uint8Array(1024);
 
   /** @param excludedTypes types whose memories are meant to have no vector: RECALL_EXCLUDED_TYPES */
   constructor(private readonly excludedTypes: ReadonlySet<string>) {}
@@ -30,11 +31,6 @@ export class GraphVerifier {
     if (part.kind === 'field') this.field(part.name, part.value);
     else if (part.list === 'nodes') this.nodeRecords(part.records);
     else for (const record of part.records) this.relationshipRecord(record);
-  }
-
-  /** Whether the memory at a position of `memoryIds` is meant to have a vector. */
-  isEligible(position: number): boolean {
-    return this.eligible[position] === 1;
   }
 
   /** To be called when the file was read to its end. */

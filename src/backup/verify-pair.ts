@@ -1,15 +1,17 @@
 import { Failure } from '../failure.js';
 import { CHANGED, FILE_FAILURES, type Archive } from '../stores/archive/archive.js';
 import { gunzipStream } from './container.js';
-import { readBackupFile, type FilePart } from './graph-file.js';
+import { VectorsContent, type HalfContents } from './contents.js';
+import { readGraphHalfBeside } from './graph-half-thread.js';
+import { counted, type GraphHalf } from './graph-half.js';
+import { IdSet } from './id-set.js';
 import { ENCRYPTED_SUFFIX } from './layout.js';
 import { baseOf, HashingArchive, readManifest, type Manifest } from './manifest.js';
 import { compareIds, isDisjoint, type Overlap } from './pair-overlap.js';
 import { ProblemList, type Half, type PairProblem } from './pair-problems.js';
 import { hasLost, salvagedFrom, salvagedSays } from './salvaged.js';
 import type { BackupFile, BackupPair } from './types.js';
-import { readVectorsFile, type VectorsPart } from './vectors-file.js';
-import { GraphVerifier } from './verify-graph.js';
+import { readVectorsFile } from './vectors-file.js';
 import { VectorsVerifier } from './verify-vectors.js';
 
 export interface VerifyOptions {
@@ -25,10 +27,8 @@ export interface VerifyOptions {
   mixed?: boolean;
   /** What there is to hold the files against; not given, it is read from beside the pair. */
   manifest?: Manifest | null;
-  /** Handed everything that is read of the graph half, in its order. */
-  onGraphPart?: (part: FilePart) => void;
-  /** Handed everything that is read of the vector half, with the texts of the vectors. */
-  onVectorsPart?: (part: VectorsPart) => void;
+  /** Whether what the halves hold is to be counted and digested. */
+  contents?: boolean;
   /** Told the JSON bytes of either half as they are read. */
   onBytes?: (bytes: number) => void;
   signal?: AbortSignal;
@@ -49,12 +49,24 @@ export interface PairVerification {
   manifest: Manifest | null;
   /** Bytes of JSON that were read. */
   bytes: number;
+  /** What each half holds, where that was asked for and it was read to its end. */
+  contents: Record<Half, HalfContents | null>;
 }
+
+/** Of a graph half that was not read. */
+const NOTHING: GraphHalf = {
+  problems: [],
+  memoryIds: new IdSet().data(),
+  eligible: new Uint8Array(),
+  graphName: null,
+  timestamp: null,
+  ...{ nodes: 0, memories: 0, relationships: 0 },
+  contents: null,
+  failure: null,
+};
 
 /** The code of what a backup lost before it was written. */
 export const SALVAGED = 'salvaged';
-
-const LISTS = new Set(['nodes', 'relationships']);
 
 /**
  * Reads a backup pair from beginning to end, both halves at once, and holds all of it against itself: gzip and its
@@ -74,7 +86,9 @@ export async function verifyPair(
 
 class Verification {
   private readonly problems = new ProblemList(null);
-  private readonly graph: GraphVerifier;
+  private graph = NOTHING;
+  private graphProblems = new ProblemList('graph');
+  private readonly vectorsContent: VectorsContent | null;
   private readonly vectors = new VectorsVerifier();
   private readonly manifest: Manifest | null;
   private bytes = 0;
@@ -85,7 +99,7 @@ class Verification {
     manifest: Manifest | string | null,
     private readonly options: VerifyOptions,
   ) {
-    this.graph = new GraphVerifier(options.excludedTypes);
+    this.vectorsContent = options.contents === true ? new VectorsContent() : null;
     this.manifest = typeof manifest === 'string' ? null : manifest;
     if (typeof manifest === 'string')
       this.problems.record('note', 'manifest-unreadable', manifest, 'manifest', manifest);
@@ -93,7 +107,7 @@ class Verification {
   }
 
   async run(): Promise<PairVerification> {
-    const { graph, vectors, pair, options } = this;
+    const { vectors, pair, options } = this;
     // One that fails must not leave the other reading on: both are waited for.
     const [graphRead, vectorsRead] = await settled([
       options.halves === 'vectors' ? Promise.resolve(false) : this.readGraph(),
@@ -104,19 +118,23 @@ class Verification {
     const overlap = bothRead ? this.compareIds() : null;
     if (bothRead) this.compareRuns();
     await this.compareManifest();
-    const problems = [...graph.problems.all(), ...vectors.problems.all(), ...this.problems.all()];
-    const { nodes, memories, relationships } = graph;
+    const problems = [...this.graphProblems.all(), ...vectors.problems.all(), ...this.problems.all()];
+    const { nodes, memories, relationships, graphName } = this.graph;
     return {
       timestamp: pair.timestamp,
       sound: problems.every(({ severity }) => severity !== 'fatal'),
       problems,
       counts: { nodes, memories, relationships, points: vectors.points },
-      graphName: graph.graphName,
+      graphName,
       collectionName: vectors.collectionName,
       vectorSize: vectors.vectorSize,
       overlap,
       manifest: this.manifest,
       bytes: this.bytes,
+      contents: {
+        graph: graphRead ? this.graph.contents : null,
+        vectors: vectorsRead ? (this.vectorsContent?.contents() ?? null) : null,
+      },
     };
   }
 
@@ -136,25 +154,25 @@ class Verification {
   }
 
   private async readGraph(): Promise<boolean> {
-    const { graph, pair, options } = this;
-    return this.readHalf(graph.problems, 'graph', pair.graph, async (file) => {
-      const chunks = this.counted(gunzipStream(this.source, file));
-      for await (const part of readBackupFile(file.path, chunks, LISTS)) {
-        graph.part(part);
-        options.onGraphPart?.(part);
-      }
-      graph.finish();
+    const { pair, options } = this;
+    return this.readHalf('graph', pair.graph, async (file) => {
+      const { excludedTypes, contents = false, signal } = options;
+      const { onBytes } = this;
+      const asked = { excludedTypes, contents, onBytes };
+      this.graph = await readGraphHalfBeside(this.source, file, asked, signal);
+      this.graphProblems = new ProblemList('graph', this.graph.problems);
+      if (this.graph.failure !== null) throw this.graph.failure;
     });
   }
 
   private async readVectors(): Promise<boolean> {
-    const { vectors, pair, options } = this;
-    return this.readHalf(vectors.problems, 'vector', pair.vectors, async (file) => {
-      const chunks = this.counted(gunzipStream(this.source, file));
-      const vectorTexts = options.onVectorsPart !== undefined;
-      for await (const part of readVectorsFile(file.path, chunks, { vectorTexts })) {
+    const { vectors, vectorsContent, pair } = this;
+    return this.readHalf('vectors', pair.vectors, async (file) => {
+      const chunks = counted(gunzipStream(this.source, file), this.onBytes);
+      const vectorForm = vectorsContent === null ? 'size' : 'bytes';
+      for await (const part of readVectorsFile(file.path, chunks, { vectorForm })) {
         vectors.part(part);
-        options.onVectorsPart?.(part);
+        vectorsContent?.part(part);
       }
       vectors.finish();
     });
@@ -162,13 +180,13 @@ class Verification {
 
   /** @returns whether the half was read to its end */
   private async readHalf(
-    problems: ProblemList,
-    name: string,
+    half: Half,
     file: BackupFile | null,
     read: (file: BackupFile) => Promise<void>,
   ): Promise<boolean> {
     if (file === null) {
-      problems.fatal('half-missing', `the ${name} half is missing`);
+      const name = half === 'graph' ? 'graph' : 'vector';
+      this.problemsOf(half).fatal('half-missing', `the ${name} half is missing`);
       return false;
     }
     try {
@@ -176,24 +194,25 @@ class Verification {
       return true;
     } catch (error) {
       if (!isOfTheFile(error)) throw error;
-      problems.fatal(error.code, `${file.path}: ${error.reason}`);
+      this.problemsOf(half).fatal(error.code, `${file.path}: ${error.reason}`);
       return false;
     }
   }
 
-  private async *counted(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-    for await (const chunk of chunks) {
-      this.options.signal?.throwIfAborted();
-      this.bytes += chunk.length;
-      this.options.onBytes?.(chunk.length);
-      yield chunk;
-    }
+  private problemsOf(half: Half): ProblemList {
+    return half === 'graph' ? this.graphProblems : this.vectors.problems;
   }
+
+  private readonly onBytes = (bytes: number): void => {
+    this.options.signal?.throwIfAborted();
+    this.bytes += bytes;
+    this.options.onBytes?.(bytes);
+  };
 
   private compareNames(): void {
     const { graph, vectors, options } = this;
     if (graph.graphName !== null && (options.graphName ?? graph.graphName) !== graph.graphName)
-      graph.problems.fatal(
+      this.graphProblems.fatal(
         'graph-name',
         `it is a backup of the graph "${graph.graphName}", not of "${options.graphName ?? ''}"`,
       );
@@ -220,7 +239,8 @@ class Verification {
   }
 
   private compareIds(): Overlap {
-    const overlap = compareIds(this.graph, this.vectors);
+    const { memoryIds, eligible } = this.graph;
+    const overlap = compareIds({ memoryIds: IdSet.from(memoryIds), eligible }, this.vectors);
     if (isDisjoint(overlap))
       this.problems.fatal(
         'pair-disjoint',
@@ -230,8 +250,8 @@ class Verification {
   }
 
   private async compareManifest(): Promise<void> {
-    const { graph, vectors, pair, options } = this;
-    if (options.halves !== 'vectors') await this.compareFile(pair.graph, graph.problems);
+    const { graphProblems, vectors, pair, options } = this;
+    if (options.halves !== 'vectors') await this.compareFile(pair.graph, graphProblems);
     if (options.halves !== 'graph') await this.compareFile(pair.vectors, vectors.problems);
   }
 

@@ -30,9 +30,9 @@ export class VectorsVerifier {
     for (const point of part.bad) this.badPoint(point);
   }
 
-  /** Whether there is a point for an id that can be restored. Asked once the file is finished. */
-  has(id: string): boolean {
-    const position = this.pointIds.find(id);
+  /** Whether there is a point that can be restored for an id of another set. Asked once the file is finished. */
+  hasOf(ids: IdSet, at: number): boolean {
+    const position = this.pointIds.findOf(ids, at);
     return position >= 0 && this.sizes[position] === this.vectorSize;
   }
 

@@ -117,6 +117,24 @@ describe('what is passed on', () => {
       .map((entries): ValueMap => Object.fromEntries(entries)),
   });
 
+  it('has the same vectors as bytes, which stay until more is read', async () => {
+    const vectors = [['1.5', '-0'], ['3e-05'], ['0.25', '1', '2']];
+    for (const space of ['', ' ', '\n  ']) {
+      const points = vectors.map(
+        (one, at) => `{"id":${at},"vector":[${one.join(`,${space}`)}],"payload":{}}`,
+      );
+      const file = Buffer.from(`{"points":[${points.join(',')}]}`);
+      for (const size of [1, 7, 64, 1_000]) {
+        const found: string[] = [];
+        for await (const part of readVectorsFile('x', cut(file, [size]), { vectorForm: 'bytes' })) {
+          if (part.kind === 'points')
+            found.push(...part.points.map(({ vector }) => vector.text + vector.bytes.toString('latin1')));
+        }
+        expect(found).toEqual(vectors.map((one) => `[${one.join(',')}]`));
+      }
+    }
+  });
+
   it('has the values that were written, however it is laid out and cut', async () => {
     const sizes = fc.array(fc.integer({ min: 1, max: 60 }), { minLength: 1, maxLength: 4 });
     const space = fc.constantFrom('', ' ', '\n      ', '\t\r\n');
@@ -131,7 +149,7 @@ describe('what is passed on', () => {
         const { points: found, bad } = await read(file, chunks);
         expect(bad).toEqual([]);
         expect(found.map(({ id }) => id)).toEqual(points.map(({ id }) => id));
-        expect(found.map(({ vector }) => vector)).toEqual(
+        expect(found.map(({ vector: { text, size } }) => ({ text, size }))).toEqual(
           points.map(({ vector }) => ({ text: `[${vector.join(',')}]`, size: vector.length })),
         );
         expect(found.map(({ payload }) => tag(payload.value()))).toEqual(
@@ -256,7 +274,7 @@ describe('points that cannot be restored', () => {
 
   it('takes components at the edges of 32 bits', async () => {
     const text = `[3.4028234663852886e38,-3.4028234663852886e+38,1e-60,${'1'.repeat(38)}]`;
-    expect((await read(withVector(text))).points[0]?.vector).toEqual({ text, size: 4 });
+    expect((await read(withVector(text))).points[0]?.vector).toMatchObject({ text, size: 4 });
   });
 });
 
@@ -325,4 +343,24 @@ it('takes a bare list only where it is told to, and ids from payloads', async ()
   const { points, bad } = await read(text, [11], { bareList: true, idInPayload: true });
   expect(points.map(({ id }) => id)).toEqual([ID]);
   expect(bad.map(({ reason }) => reason)).toEqual(['a point has no id']);
+});
+
+it('refuses a record without an end before it fills all memory, and takes one that fills a request', async () => {
+  const fed = async (mebibytes: number, end: string): Promise<number> => {
+    let read = 0;
+    async function* chunks(): AsyncGenerator<Buffer> {
+      yield await Promise.resolve(
+        Buffer.from(`{"points": [{"id": "${ID}", "vector": [0.5], "payload": {"a": "`),
+      );
+      for (const chunk = Buffer.alloc(1024 * 1024, 'x'); read < mebibytes; read++) yield chunk;
+      yield Buffer.from(end);
+    }
+    for await (const part of readVectorsFile('qdrant.json.gz', chunks())) expect(part.kind).not.toBe('field');
+    return read;
+  };
+  await expect(fed(200, '')).rejects.toMatchObject({
+    ...{ code: 'backup-not-json', exitCode: 4 },
+    reason: expect.stringContaining('one record is larger than 64 MB') as string,
+  });
+  expect(await fed(33, '"}}]}')).toBe(33);
 });

@@ -84,6 +84,7 @@ describe('a sound pair', () => {
       },
       manifest: null,
       bytes: graphText().length + vectorsText().length,
+      contents: { graph: null, vectors: null },
     });
     expect(told).toBe(result.bytes);
   });

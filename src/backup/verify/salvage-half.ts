@@ -6,7 +6,7 @@ import { asNode, asRelationship } from '../graph-file.js';
 import { InternalIdSet } from '../id-set.js';
 import { ByteReader } from '../json-bytes.js';
 import { readPoint } from '../point-record.js';
-import { GraphContent, VectorsContent } from './content-check.js';
+import { GraphContent, VectorsContent } from '../contents.js';
 import type { ListName } from './damage.js';
 import type { TextPart } from './readable-text.js';
 import { RecordCutter } from './record-cutter.js';

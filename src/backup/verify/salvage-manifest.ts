@@ -4,7 +4,7 @@ import type { HalfFacts } from '../create/half-file.js';
 import { MANIFEST_FORMAT } from '../create/write-manifest.js';
 import type { Manifest } from '../manifest.js';
 import type { Half } from '../pair-problems.js';
-import type { GraphContent, VectorsContent } from './content-check.js';
+import type { GraphContent, VectorsContent } from '../contents.js';
 import type { HalfCounts } from './salvage-half.js';
 
 /** One half of a salvaged pair, written but for its name. */

@@ -9,7 +9,7 @@ import { undecrypted } from '../decrypting-archive.js';
 import { besidePath, ENCRYPTED_SUFFIX, halfPath } from '../layout.js';
 import { baseOf, type Manifest } from '../manifest.js';
 import type { BackupFile, BackupPair } from '../types.js';
-import type { GraphContent, VectorsContent } from './content-check.js';
+import type { GraphContent, VectorsContent } from '../contents.js';
 import { numberIn, type ListName } from './damage.js';
 import { told } from './quick-check.js';
 import { ProblemList, type Half, type PairProblem } from '../pair-problems.js';

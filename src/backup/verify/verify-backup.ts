@@ -1,5 +1,5 @@
 import { Failure } from '../../failure.js';
-import { FILE_FAILURES, readAll, type Archive } from '../../stores/archive/archive.js';
+import { readAll, type Archive } from '../../stores/archive/archive.js';
 import { undecrypted } from '../decrypting-archive.js';
 import { ENCRYPTED_SUFFIX } from '../layout.js';
 import { baseOf, HashingArchive, type Manifest } from '../manifest.js';
@@ -7,7 +7,7 @@ import { ProblemList, type Half, type PairProblem } from '../pair-problems.js';
 import { salvagedFrom, salvagedSays } from '../salvaged.js';
 import type { BackupFile, BackupPair } from '../types.js';
 import { verifyPair, type PairVerification } from '../verify-pair.js';
-import { compareContent, GraphContent, VectorsContent } from './content-check.js';
+import { compareContent } from './content-check.js';
 import { locateDamage, type FileDamage } from './damage.js';
 import { hashFile, type FileFacts, type ReadOptions } from './hash-file.js';
 import { halvesOf, quickCheck, type HashOf } from './quick-check.js';
@@ -141,39 +141,19 @@ class Proof {
 
   private async readRecords(archive: Archive): Promise<void> {
     const { pair, manifest, options, result } = this;
-    const graph = new GraphContent();
-    const vectors = new VectorsContent();
     const content = await verifyPair(archive, pair, {
       excludedTypes: options.excludedTypes,
       halves: manifest?.only ?? 'both',
       manifest: null,
-      onGraphPart: graph.part,
-      onVectorsPart: vectors.part,
+      contents: true,
       ...(options.onBytes === undefined ? {} : { onBytes: options.onBytes }),
       ...this.signal,
     });
     result.content = content;
     result.problems.push(...content.problems.filter(({ code }) => code !== 'half-missing'));
-    const read = {
-      graph: this.isRead('graph', content) ? graph : null,
-      vectors: this.isRead('vectors', content) ? vectors : null,
-    };
-    result.digests = {
-      graph: read.graph?.digest.toString() ?? null,
-      vectors: read.vectors?.digest.toString() ?? null,
-    };
-    if (manifest !== null) result.problems.push(...compareContent(manifest, read));
-  }
-
-  /** Whether a half was read to its end. */
-  private isRead(half: Half, { problems }: PairVerification): boolean {
-    return (
-      this.pair[half] !== null &&
-      problems.every(
-        (problem) =>
-          problem.half !== half || !(problem.code.startsWith('backup-') || FILE_FAILURES.has(problem.code)),
-      )
-    );
+    const { graph, vectors } = content.contents;
+    result.digests = { graph: graph?.digest ?? null, vectors: vectors?.digest ?? null };
+    if (manifest !== null) result.problems.push(...compareContent(manifest, content.contents));
   }
 
   private async checkFiles(hash: HashOf): Promise<void> {
