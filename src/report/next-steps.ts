@@ -141,8 +141,9 @@ function toDoAllTheSame({ steps }: RunView): string[] {
 }
 
 /** What was replaced or changed is kept until somebody lets go of it. */
-function toUndo(view: RunView, { run, kept }: Summary): string[] {
-  if (kept.length === 0) return [];
+function toUndo(view: RunView, { run, kept, failure }: Summary): string[] {
+  // The run that took the lease over may have built on what this one changed.
+  if (kept.length === 0 || failure?.code === 'lease-lost') return [];
   const graph = view.run?.graph ?? 'GRAPH';
   return [
     `Undo it, if it is worse than before: lifeboat runs rollback ${run} --confirm ${graph}`,

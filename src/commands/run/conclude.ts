@@ -69,6 +69,8 @@ function standing({ work, run, kept }: RunFacts, graph: string, isLeaseLost = fa
       ? // Of what another run did since, nothing is known.
         'What was done before that stands.'
       : 'What was done so far stands, and nothing was lost.';
+  // An undoing would take away what the run that took the lease over has done since.
+  if (isLeaseLost) return `${live} When no other recovery is under way, go on: lifeboat runs resume ${run}`;
   const undo =
     kept.length === 0 && !work.promoted
       ? ''
