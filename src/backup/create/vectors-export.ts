@@ -1,10 +1,12 @@
-import { parseJson, printPythonJson } from '../../memory/json.js';
-import { isMap, type Value } from '../../memory/values.js';
-import type { RawPoint } from '../../stores/vectors/point-pages.js';
+import { InvalidJson, parseJson, printPythonJson } from '../../memory/json.js';
+import type { Value } from '../../memory/values.js';
+import type { BodyBuffer } from '../../stores/vectors/body-buffer.js';
 import type { VectorStore } from '../../stores/vectors/vector-store.js';
-import { ContentDigest, pointHash } from '../digest.js';
+import { CanonicalPayloads } from '../canonical-payload.js';
+import { ContentDigest, PointHasher, pointHash } from '../digest.js';
 import type { BlockWriter } from './block-writer.js';
 import { count, type OnRead } from './graph-export.js';
+import { PagePoints, type PagePoint } from './page-points.js';
 
 /** What a vector half holds. */
 export interface ExportedVectors {
@@ -16,8 +18,6 @@ export interface ExportedVectors {
   digest: string;
 }
 
-const SPACE = /\s/;
-const ALL_SPACE = /\s+/g;
 const NOT_ASCII = /[\u0080-\uffff]/g;
 
 /**
@@ -26,6 +26,9 @@ const NOT_ASCII = /[\u0080-\uffff]/g;
  */
 export class VectorsExport {
   private readonly digest = new ContentDigest();
+  private readonly hasher = new PointHasher();
+  private readonly payloads = new CanonicalPayloads();
+  private readonly points = new PagePoints();
   private readonly result: Omit<ExportedVectors, 'digest'> = { points: 0, byType: {}, bySize: {} };
 
   constructor(
@@ -45,9 +48,9 @@ export class VectorsExport {
     const sizeName = String(size ?? '');
     file.text(`{\n  "timestamp": "${timestamp}",\n  "collection_name": ${printPythonJson(this.collection)}`);
     file.text(',\n  "points": [');
-    for await (const page of this.store.scrollRaw(this.collection)) {
+    for await (const page of this.store.scrollBytes(this.collection)) {
       this.signal.throwIfAborted();
-      for (const point of page) await this.point(point, sizeName);
+      await this.page(page, sizeName);
       this.onRead('points', result.points);
     }
     file.text(`${result.points === 0 ? '' : '\n  '}],\n  "stats": {\n`);
@@ -55,28 +58,38 @@ export class VectorsExport {
     return { ...result, digest: this.digest.toString() };
   }
 
-  private async point({ id, vector: text, payload }: RawPoint, size: string): Promise<void> {
-    const { result } = this;
-    const isPlain = /^\[\s*[^[\s]/.test(text);
-    const vector = isPlain ? withoutSpace(text) : text;
-    const written = typeof id === 'string' ? JSON.stringify(id) : id.toString();
-    const head = result.points === 0 ? '' : ',';
-    await this.file.record(
-      `${head}\n    {"id": ${written}, "vector": ${isPlain ? vector : ascii(vector)}, "payload": ${ascii(payload)}}`,
+  private async page(page: BodyBuffer, size: string): Promise<void> {
+    try {
+      for (const point of this.points.of(page)) await this.point(point, size);
+    } catch (error) {
+      throw error instanceof InvalidJson ? this.store.unreadable(error.message) : error;
+    }
+  }
+
+  private async point(point: PagePoint, size: string): Promise<void> {
+    const { file, result } = this;
+    const { id, vector, payload } = point;
+    const isPlain = typeof vector !== 'string';
+    const text = ascii(payload);
+    await file.record(
+      `${result.points === 0 ? '' : ','}\n    {"id": ${id}, "vector": `,
+      isPlain ? vector : ascii(vector),
+      `, "payload": ${text}}`,
     );
-    const value = parseJson(payload);
-    this.digest.add(pointHash(id, isPlain ? vector : valuesOf(vector), value));
+    const canonical = this.payloads.of(text);
+    this.digest.add(this.hashOf(point, canonical.text));
     result.points++;
-    count(result.byType, typeOf(value));
+    count(result.byType, canonical.type);
     // The server takes no vector of another size.
     count(result.bySize, isPlain ? size : '');
   }
-}
 
-/** Servers print numbers with or without a space between. */
-function withoutSpace(numbers: string): string {
-  const text = numbers.replaceAll(', ', ',');
-  return SPACE.test(text) ? text.replace(ALL_SPACE, '') : text;
+  private hashOf({ id, vector, payload }: PagePoint, canonical: string): Buffer {
+    const own = id.startsWith('"') ? (JSON.parse(id) as string) : id;
+    return typeof vector === 'string'
+      ? pointHash(own, valuesOf(vector), parseJson(payload))
+      : this.hasher.hash(own, vector, canonical);
+  }
 }
 
 /** Characters outside ASCII stand in texts only, where they can be escaped. */
@@ -88,9 +101,4 @@ export function ascii(json: string): string {
 function valuesOf(vector: string): Exclude<Value, string> {
   const value = parseJson(vector);
   return typeof value === 'string' ? [value] : value;
-}
-
-function typeOf(payload: Value): string {
-  const type = isMap(payload) ? payload['type'] : undefined;
-  return typeof type === 'string' ? type : '';
 }

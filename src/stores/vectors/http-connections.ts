@@ -2,6 +2,7 @@ import http from 'node:http';
 import https from 'node:https';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { BodyBuffer } from './body-buffer.js';
 import type { VectorAddress } from './vector-failure.js';
 
 const CONNECTIONS = 4;
@@ -51,19 +52,21 @@ export class HttpConnections {
    *
    * @param beforeEnd asked when all but the last byte of the body is on its way, and nothing else is left to wait for: where
    * it throws, the server never gets the whole, and the request rejects with that
+   * @param answer takes the body of the answer
    */
   async request(
     outgoing: Outgoing,
     body: string | Buffer | null,
     beforeEnd?: () => Promise<void>,
-  ): Promise<{ status: number; text: string }> {
-    const { promise, resolve, reject } = Promise.withResolvers<{ status: number; text: string }>();
+    answer = new BodyBuffer(),
+  ): Promise<{ status: number; answer: BodyBuffer }> {
+    const { promise, resolve, reject } = Promise.withResolvers<{ status: number; answer: BodyBuffer }>();
     const headers =
       body === null ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
     const request = this.start(outgoing, headers);
     request.on('response', (response) => {
-      readWhole(response).then((text) => {
-        resolve({ status: response.statusCode ?? 0, text });
+      readInto(response, answer).then(() => {
+        resolve({ status: response.statusCode ?? 0, answer });
       }, reject);
     });
     request.on('error', reject);
@@ -131,15 +134,24 @@ function endLater(request: http.ClientRequest, body: Buffer, beforeEnd: () => Pr
 
 /** Reads an answer to its end. Rejects where it was cut short. */
 export async function readWhole(response: http.IncomingMessage): Promise<string> {
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const chunks: Buffer[] = [];
-  response.on('data', (chunk: Buffer) => chunks.push(chunk));
+  const answer = new BodyBuffer();
+  await readInto(response, answer);
+  return answer.text();
+}
+
+/** As {@link readWhole}, into a body that may have served before. */
+async function readInto(response: http.IncomingMessage, answer: BodyBuffer): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<undefined>();
+  answer.begin(Number(response.headers['content-length'] ?? 0));
+  response.on('data', (chunk: Buffer) => {
+    answer.append(chunk);
+  });
   response.on('error', reject);
   response.on('end', () => {
-    if (response.complete) resolve(Buffer.concat(chunks).toString('utf8'));
+    if (response.complete) resolve(undefined);
     else reject(Object.assign(new Error('the answer was cut short'), { code: 'ECONNRESET' }));
   });
-  return promise;
+  await promise;
 }
 
 function timedOut(): Error {

@@ -1,6 +1,7 @@
 import { JsonReader } from '../../memory/json.js';
 import { rawObjects } from '../../memory/json-skip.js';
 import { isMap, type Value, type VectorPoint } from '../../memory/values.js';
+import { BodyBuffer } from './body-buffer.js';
 import { HttpError } from './vector-failure.js';
 
 const FIRST_PAGE_POINTS = 256;
@@ -20,39 +21,49 @@ export interface RawPoint {
  * The answers of a scroll, page by page. The next page is asked for before this one is handed over, so that server and
  * client work at the same time. The number of points of a page follows from how many bytes the last one had.
  *
- * @param ask sends the body of a scroll request
+ * Two bodies take turns: each page stands until the next one is asked for.
+ *
+ * @param ask sends the body of a scroll request, and reads the answer into the other body
  * @param fixed what every request asks for
  * @param pageBytes that keep both sides busy and memory flat
  */
-export async function* scrollTexts(
-  ask: (body: string) => Promise<string>,
+export async function* scrollBodies(
+  ask: (body: string, answer: BodyBuffer) => Promise<void>,
   fixed: Record<string, unknown>,
   pageBytes: number,
-): AsyncGenerator<string> {
+): AsyncGenerator<BodyBuffer> {
   let limit = FIRST_PAGE_POINTS;
+  let [answer, other] = [new BodyBuffer(), new BodyBuffer()];
   const rest = JSON.stringify(fixed).slice(1);
-  const page = (offset: string | null): Promise<string> => {
+  const page = (offset: string | null): Promise<void> => {
     const from = offset === null ? '' : `"offset":${offset},`;
-    return ask(`{"limit":${limit},${from}${rest}`);
+    return ask(`{"limit":${limit},${from}${rest}`, answer);
   };
-  let pending: Promise<string> | null = page(null);
+  let pending: Promise<void> | null = page(null);
   while (pending !== null) {
-    const text = await pending;
-    const fitting = Math.round((limit * pageBytes) / Math.max(text.length, 1));
+    await pending;
+    const body = answer;
+    const fitting = Math.round((limit * pageBytes) / Math.max(body.length, 1));
     limit = Math.max(1, Math.min(MAX_PAGE_POINTS, fitting, limit * 4));
-    const offset = nextOffset(text);
+    const offset = nextOffset(body);
+    [answer, other] = [other, answer];
     pending = offset === null ? null : page(offset);
     // An early return of the consumer leaves this request without a reader.
     pending?.catch(() => undefined);
-    yield text;
+    yield body;
   }
 }
 
+const NEXT_OFFSET = '"next_page_offset"';
+/** Bytes: more than the longest offset and what stands around it. */
+const OFFSET_BYTES = 200;
+
 /** The offset as JSON text. It stands after the points, so it is found from the end without parsing them. */
-function nextOffset(text: string): string | null {
-  const at = text.lastIndexOf('"next_page_offset"');
+function nextOffset({ bytes, length }: BodyBuffer): string | null {
+  const at = bytes.subarray(0, length).lastIndexOf(NEXT_OFFSET);
   if (at < 0) return null;
-  const reader = new JsonReader(text.slice(at + '"next_page_offset"'.length, at + 200));
+  const start = at + NEXT_OFFSET.length;
+  const reader = new JsonReader(bytes.toString('utf8', start, Math.min(length, start + OFFSET_BYTES)));
   reader.expect(58);
   const offset = reader.value();
   if (typeof offset === 'string') return JSON.stringify(offset);

@@ -1,5 +1,6 @@
 import pRetry from 'p-retry';
 import type { IncomingMessage } from 'node:http';
+import { BodyBuffer } from './body-buffer.js';
 import { HttpConnections, readWhole, type Method, type StreamedBody } from './http-connections.js';
 import { HttpError, NotQdrant, vectorFailure, withTlsTold, type VectorAddress } from './vector-failure.js';
 
@@ -50,16 +51,22 @@ export class VectorRequests {
 
   /** The answer as it came. */
   async text(ask: Ask): Promise<string> {
+    const answer = new BodyBuffer();
+    await this.read(ask, answer);
+    return answer.text();
+  }
+
+  /** The answer as it came, into a body that may have served before. */
+  async read(ask: Ask, answer: BodyBuffer): Promise<void> {
     const retry = ask.retry ?? 'soon';
     const { method, path, timeoutMs, body, beforeEnd } = ask;
     const sent = body === undefined ? null : isReady(body) ? body : JSON.stringify(body);
-    const send = async (): Promise<string> => {
-      const reply = await this.http.request({ method, path, timeoutMs }, sent, beforeEnd);
-      if (reply.status >= 400) throw new HttpError(reply.status, errorText(reply.text));
-      return reply.text;
+    const send = async (): Promise<void> => {
+      const { status } = await this.http.request({ method, path, timeoutMs }, sent, beforeEnd, answer);
+      if (status >= 400) throw new HttpError(status, errorText(answer.text()));
     };
     try {
-      return await pRetry(send, {
+      await pRetry(send, {
         ...PATIENCE[retry],
         shouldRetry: ({ error }) => isTransient(error, retry === 'patiently'),
       });

@@ -1,8 +1,10 @@
+import type { Failure } from '../../failure.js';
 import { joinKey } from '../../memory/ids.js';
 import type { ValueMap, VectorPoint } from '../../memory/values.js';
+import type { BodyBuffer } from './body-buffer.js';
 import { idList } from './point-json.js';
-import { parsePoints, rawPoints, scrollTexts, type RawPoint } from './point-pages.js';
-import { NotQdrant, vectorFailure, type VectorAddress } from './vector-failure.js';
+import { parsePoints, rawPoints, scrollBodies, type RawPoint } from './point-pages.js';
+import { HttpError, NotQdrant, vectorFailure, type VectorAddress } from './vector-failure.js';
 import { VectorRequests, collectionPath } from './vector-requests.js';
 
 /** What a collection is, as far as recovery needs it. */
@@ -30,6 +32,8 @@ export interface ScoredPoint {
   payload: ValueMap;
   vector: number[] | null;
 }
+
+const READ_POINTS = 'read the points';
 
 /** Bytes of one page that keep both sides busy and memory flat. */
 const PAGE_BYTES = 512 * 1024;
@@ -92,8 +96,8 @@ export class VectorStore {
   /** All points in id order, page by page. The caller reconciles the number with {@link count}. */
   async *scroll(name: string, options: ScrollOptions): AsyncGenerator<VectorPoint[]> {
     const fixed = { with_payload: options.payload, with_vector: false, filter: options.filter };
-    for await (const text of this.scrollTexts(name, fixed, PAGE_BYTES)) {
-      yield parsePoints(text, options.numbers, 'points');
+    for await (const page of this.scrollBodies(name, fixed, PAGE_BYTES)) {
+      yield parsePoints(page.text(), options.numbers, 'points');
     }
   }
 
@@ -105,7 +109,20 @@ export class VectorStore {
    */
   async *scrollRaw(name: string, filter?: unknown, withVectors = true): AsyncGenerator<RawPoint[]> {
     const fixed = { with_payload: true, with_vector: withVectors, filter };
-    for await (const text of this.scrollTexts(name, fixed, RAW_PAGE_BYTES)) yield rawPoints(text);
+    for await (const page of this.scrollBodies(name, fixed, RAW_PAGE_BYTES)) yield rawPoints(page.text());
+  }
+
+  /**
+   * As {@link scrollRaw}, with the answers of the server as the bytes that came: for those who pass nearly all of them on.
+   * Each stands until the next one is asked for.
+   */
+  scrollBytes(name: string): AsyncGenerator<BodyBuffer> {
+    return this.scrollBodies(name, { with_payload: true, with_vector: true }, RAW_PAGE_BYTES);
+  }
+
+  /** A failure for such an answer whose points cannot be read. @param reason what was wrong with it */
+  unreadable(reason: string): Failure {
+    return vectorFailure(READ_POINTS, this.address, new HttpError(200, reason));
   }
 
   /** Points by id as {@link scrollRaw} gives them, in any order; ids that do not exist are left out. */
@@ -198,15 +215,15 @@ export class VectorStore {
     );
   }
 
-  private scrollTexts(
+  private scrollBodies(
     name: string,
     fixed: Record<string, unknown>,
     pageBytes: number,
-  ): AsyncGenerator<string> {
+  ): AsyncGenerator<BodyBuffer> {
     const path = collectionPath(name, '/points/scroll');
-    const ask = (body: string): Promise<string> =>
-      this.requests.text({ operation: 'read the points', method: 'POST', path, body });
-    return scrollTexts(ask, fixed, pageBytes);
+    const ask = (body: string, answer: BodyBuffer): Promise<void> =>
+      this.requests.read({ operation: READ_POINTS, method: 'POST', path, body }, answer);
+    return scrollBodies(ask, fixed, pageBytes);
   }
 }
 
