@@ -25,10 +25,12 @@ const JITTER_SECONDS = 60;
 const HELP = `
 Schedules are those of "schedule" in lifeboat.config.yaml, in UTC: backup (6h), verify (daily), prune (daily), drift (hourly)
 and drill (off). One job runs at a time. What was missed, because nobody was there or a job took long, runs once. A job that
-failed is tried once more after 5 minutes, then at its next time. SIGTERM asks the job in hand to end and waits for it.
+failed is tried once more after 5 minutes, then at its next time. One that takes longer than its limit ("limits": backup and
+verify 6h, drill 2h, prune and drift 1h) is ended, and counts as failed. While a recovery is at work, backup and prune are put
+off, and tried again every 2 minutes. SIGTERM asks the job in hand to end and waits for it.
 
 Served over HTTP, on the loopback address unless told otherwise; keys go as "Authorization: Bearer KEY" or "X-API-Key: KEY":
-  GET  /healthz            200, with "warnings" where another job failed; 503 with the reasons; no key
+  GET  /healthz            200, with "warnings" where another job failed or waits; 503 with the reasons; no key
   GET  /metrics            for Prometheus; LIFEBOAT_READ_KEY where it is set
   GET  /api/backup/status  jobs, their last and next runs    LIFEBOAT_READ_KEY
   GET  /api/backup/list    backups at all places             LIFEBOAT_READ_KEY

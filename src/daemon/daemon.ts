@@ -1,7 +1,7 @@
 import type { Schedule } from '../backup/keep/schedule.js';
 import { systemClock, type Clock } from './clock.js';
 import type { Emit, JobTimes } from './events.js';
-import { backupTroubles, jobWarnings } from './health.js';
+import { backupTroubles, isLate, jobWarnings } from './health.js';
 import type { Keys } from './http/access.js';
 import type { ListenAddress } from './http/listen-address.js';
 import type { Served } from './http/routes.js';
@@ -34,6 +34,8 @@ export interface DaemonOptions {
   http: HttpOptions | null;
   emit: Emit;
   redact: (text: string) => string;
+  /** How long each job may take, in milliseconds. */
+  limitsMs: Readonly<Record<JobName, number>>;
   /** How long a job that was asked to stop is waited for, in milliseconds. */
   stopLimitMs: number;
   clock?: Clock;
@@ -60,6 +62,7 @@ export async function runDaemon(options: DaemonOptions, signal: AbortSignal): Pr
     clock,
     timetable,
     state,
+    isLate: (job, now) => isLate(job, state, timetable, now, watch.newest(state)),
     save: async (current) => {
       if (!options.folderLost.aborted) await saveState(stateFolder, current);
     },
@@ -153,12 +156,12 @@ function statusOf({ schedules }: DaemonOptions, scheduler: Scheduler): object {
   const { since, running, queue, jobs } = scheduler.view();
   const told = forEachJob((job) => {
     const { next, retryAt, lastStart, lastEnd, lastSuccess, lastFailure, summary, seconds } = jobs[job];
-    const { runs, failures, bytes, driftPercent, timestamp } = jobs[job];
+    const { runs, failures, postponed, postponedSince, bytes, driftPercent, timestamp } = jobs[job];
     return {
       schedule: schedules[job].text,
       says: schedules[job].describe(),
       ...{ next, retryAt, lastStart, lastEnd, lastSuccess, lastFailure, summary, seconds },
-      ...{ runs, failures, bytes, driftPercent, timestamp },
+      ...{ runs, failures, postponed, postponedSince, bytes, driftPercent, timestamp },
     };
   });
   return { since, running, queue, jobs: told };

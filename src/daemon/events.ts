@@ -1,7 +1,7 @@
 import type { JobName } from './jobs.js';
 
 /** Why a job stands in the queue. */
-export type QueuedFor = 'due' | 'missed' | 'retry' | 'asked';
+export type QueuedFor = 'due' | 'missed' | 'retry' | 'postponed' | 'asked';
 
 /** One job's times, for whoever starts the daemon. */
 export interface JobTimes {
@@ -35,7 +35,7 @@ export type DaemonEvent =
       type: 'job.finished';
       job: JobName;
       id: string;
-      outcome: 'done' | 'failed' | 'stopped';
+      outcome: 'done' | 'failed' | 'postponed' | 'stopped';
       seconds: number;
       summary: string;
       /** When it runs again. */

@@ -21,9 +21,8 @@ export function backupTroubles(
   const troubles: string[] = [];
   if (failedLast(backup)) troubles.push('the last backup failed');
   const interval = timetable.intervalAround('backup', now);
-  const ageMs = now.getTime() - Date.parse(newest?.at ?? since);
-  if (interval !== null && ageMs > LATE_INTERVALS * interval) {
-    const age = hours(ageMs);
+  if (interval !== null && isOver(interval, since, newest?.at ?? null, now)) {
+    const age = hours(now.getTime() - Date.parse(newest?.at ?? since));
     troubles.push(
       newest === null
         ? `there was no backup yet in the ${age} since the daemon was first started; there is to be one every ${hours(interval)}`
@@ -33,11 +32,43 @@ export function backupTroubles(
   return troubles;
 }
 
-/** Jobs besides the backup that failed when they last ran, one sentence each, that anybody may read. */
+/**
+ * Whether a job cannot be put off any longer: what it last came to is older than its schedule allows. What is not done by a
+ * schedule cannot be put off at all, since nobody would come back to it.
+ *
+ * @param newest the newest backup there is, whoever made it; null for none
+ */
+export function isLate(
+  job: JobName,
+  { jobs, since }: DaemonState,
+  timetable: Timetable,
+  now: Date,
+  newest: NewestBackup | null,
+): boolean {
+  const interval = timetable.intervalAround(job, now);
+  const last = job === 'backup' ? (newest?.at ?? null) : jobs[job].lastSuccess;
+  return interval === null || isOver(interval, since, last, now);
+}
+
+function isOver(interval: number, since: string, last: string | null, now: Date): boolean {
+  return now.getTime() - Date.parse(last ?? since) > LATE_INTERVALS * interval;
+}
+
+/**
+ * Jobs besides the backup that failed when they last ran, and all that wait for a recovery to end, one sentence each, that
+ * anybody may read.
+ */
 export function jobWarnings({ jobs }: Pick<DaemonState, 'jobs'>): string[] {
-  return JOBS.filter((job) => job !== 'backup' && failedLast(jobs[job])).map(
-    (job) => `the last ${NOUNS[job]} failed`,
-  );
+  return JOBS.flatMap((job) => {
+    const { postponedSince } = jobs[job];
+    const isFailed = job !== 'backup' && failedLast(jobs[job]);
+    return [
+      ...(isFailed ? [`the last ${NOUNS[job]} failed`] : []),
+      ...(postponedSince === null
+        ? []
+        : [`the ${NOUNS[job]} is put off since ${postponedSince}: a recovery is at work`]),
+    ];
+  });
 }
 
 const NOUNS: Readonly<Record<JobName, string>> = {

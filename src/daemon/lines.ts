@@ -66,6 +66,8 @@ function queuedFor(event: DaemonEvent & { type: 'job.queued' }): string {
       return `missed ${event.times === 1 ? 'once' : `${event.times} times`} while nobody was there, runs once now`;
     case 'retry':
       return 'tried again after it failed';
+    case 'postponed':
+      return 'tried again after it was postponed';
     case 'asked':
       return 'asked for';
   }

@@ -43,6 +43,11 @@ export function daemonMetrics(version: string, read: () => MetricFacts): DaemonM
 const COUNTERS: readonly [name: string, help: string, valueOf: (job: JobFacts) => number][] = [
   ['lifeboat_job_runs_total', 'Runs of a job that came to their end, well or not', ({ runs }) => runs],
   ['lifeboat_job_failures_total', 'Runs of a job that failed', ({ failures }) => failures],
+  [
+    'lifeboat_job_postponed_total',
+    'Times that a job was put off because a recovery was at work',
+    ({ postponed }) => postponed,
+  ],
 ];
 
 const BY_JOB: readonly [name: string, help: string, valueOf: (job: JobFacts) => number | null][] = [

@@ -1,7 +1,18 @@
 import type { Clock } from './clock.js';
 import type { Emit, QueuedFor } from './events.js';
-import { forEachJob, JOBS, type BackupRequest, type JobName, type JobRuns } from './jobs.js';
-import { endOf, noteCutShort, noteEnd, noteStart, RETRY_MS, type Ended } from './ledger.js';
+import { forEachJob, JOBS, type BackupRequest, type JobName, type JobResult, type JobRuns } from './jobs.js';
+import {
+  endOf,
+  noteCutShort,
+  noteEnd,
+  noteStart,
+  POSTPONED_MS,
+  RETRY_MS,
+  tooLate,
+  tookTooLong,
+  type Ended,
+} from './ledger.js';
+import { runWithin } from './run-within.js';
 import type { DaemonState, JobState } from './state.js';
 import type { Timetable } from './timetable.js';
 
@@ -16,8 +27,12 @@ export interface SchedulerOptions {
   emit: Emit;
   /** Takes secrets out of what jobs say. */
   redact: (text: string) => string;
+  /** How long each job may take, in milliseconds. */
+  limitsMs: Readonly<Record<JobName, number>>;
   /** How long a job that was asked to stop is waited for, in milliseconds. */
   stopLimitMs: number;
+  /** Whether a job cannot be put off any longer. */
+  isLate: (job: JobName, now: Date) => boolean;
 }
 
 interface Entry {
@@ -47,6 +62,8 @@ export class Scheduler {
   private readonly queue: Entry[] = [];
   private wake = new AbortController();
   private unsaved: string | null = null;
+  /** Runs that took too long and did not end when they were asked to. */
+  private readonly leftBehind = new Map<string, JobName>();
   private numbered = 0;
 
   constructor(private readonly options: SchedulerOptions) {}
@@ -63,7 +80,7 @@ export class Scheduler {
     await this.save();
     for (const { job, id } of cutShort) {
       const message = state.jobs[job].summary ?? '';
-      this.tellEnd(job, id, { outcome: 'failed', message, mayHelpToRetry: true }, 0);
+      this.tellEnd(job, id, { outcome: 'failed', message, retry: 'once' }, 0);
     }
     for (const { job, times } of missed) {
       // All of them are due now, so the backup comes first. Somebody may have asked for one meanwhile.
@@ -88,7 +105,7 @@ export class Scheduler {
       else if (!(await this.work(entry, signal))) return entry.job;
     }
     await this.save();
-    return null;
+    return this.leftBehind.values().next().value ?? null;
   }
 
   /** Queues a backup. @returns its id; null where one waits or is at work already */
@@ -142,7 +159,7 @@ export class Scheduler {
       const state = this.options.state.jobs[job];
       if (state.running !== null) continue;
       const times = this.options.timetable.passed(job, new Date(state.handledUntil), now);
-      const why = times === 0 ? 'retry' : 'due';
+      const why = times > 0 ? 'due' : state.postponedSince === null ? 'retry' : 'postponed';
       const planned = this.options.timetable.nextOf(job, new Date(state.handledUntil))?.planned;
       this.enqueue(
         { job, for: why, due: times === 0 || planned === undefined ? next : planned, times, request: null },
@@ -190,43 +207,53 @@ export class Scheduler {
     noteStart(state.jobs[job], id, clock.now(), isWhole);
     await this.save();
     emit({ type: 'job.started', job, id });
-    const settled = await this.settle(() => runs[job]({ signal, request }), signal);
-    if (settled === null) return false;
-    const ended = this.redacted(endOf(settled, signal.aborted));
+    const unjudged = await this.settle(entry, (of) => runs[job]({ signal: of, request }), signal);
+    if (unjudged === null) return false;
     const now = clock.now();
+    const ended = this.redacted(this.judged(job, unjudged, isWhole, now));
     noteEnd(state.jobs[job], ended, now, isWhole);
-    if (isWhole && ended.outcome === 'failed') this.planRetry(entry, ended.mayHelpToRetry, now);
+    if (isWhole) this.planRetry(entry, ended, now);
     await this.save();
     const seconds =
-      ended.outcome === 'stopped' ? (performance.now() - started) / 1000 : (state.jobs[job].seconds ?? 0);
+      ended.outcome === 'stopped' || ended.outcome === 'postponed'
+        ? (performance.now() - started) / 1000
+        : (state.jobs[job].seconds ?? 0);
     this.tellEnd(job, id, ended, seconds);
     return true;
   }
 
-  /** @returns null where the job did not end within the limit after it was asked to */
-  private async settle<T>(
-    run: () => Promise<T>,
+  /** @returns null where the job did not end within the limit after the daemon was asked to */
+  private async settle(
+    { job, id }: Entry,
+    run: (signal: AbortSignal) => Promise<JobResult>,
     signal: AbortSignal,
-  ): Promise<{ result: T } | { error: unknown } | null> {
-    const over = new AbortController();
-    const ended = Promise.resolve()
-      .then(run)
-      .then(
-        (result) => ({ result }),
-        (error: unknown) => ({ error }),
-      );
-    const limit = aborted(signal, over.signal)
-      .then(() => this.options.clock.wait(this.options.stopLimitMs, over.signal))
-      .then(() => null);
-    const first = await Promise.race([ended, limit]);
-    over.abort();
-    return first;
+  ): Promise<Ended | null> {
+    const { clock, limitsMs, stopLimitMs } = this.options;
+    const limitMs = limitsMs[job];
+    const { settled, isOverTime, ended } = await runWithin(run, signal, { clock, limitMs, stopLimitMs });
+    if (settled === null && signal.aborted) return null;
+    if (settled === null) {
+      this.leftBehind.set(id, job);
+      void ended.then(() => this.leftBehind.delete(id));
+    }
+    const isDone = settled !== null && 'result' in settled && settled.result.ok;
+    if (isOverTime && !isDone) return tookTooLong(job, limitMs, settled !== null);
+    return settled === null ? null : endOf(settled, signal.aborted);
   }
 
-  /** One more try, where it may help and the job's own next time is not sooner. */
-  private planRetry(entry: Entry, mayHelp: boolean, now: Date): void {
-    if (!mayHelp || entry.for === 'retry') return;
-    const retry = new Date(now.getTime() + RETRY_MS);
+  /** What is put off must come back: half a backup is not tried again, and what is late was put off long enough. */
+  private judged(job: JobName, ended: Ended, isWhole: boolean, now: Date): Ended {
+    const { isLate, state } = this.options;
+    if (ended.outcome !== 'postponed' || (isWhole && !isLate(job, now))) return ended;
+    return tooLate(ended.message, state.jobs[job]);
+  }
+
+  /** One more try where it may help, and any number where a recovery is at work; unless the job's own next time is sooner. */
+  private planRetry(entry: Entry, ended: Ended, now: Date): void {
+    const isPostponed = ended.outcome === 'postponed';
+    const retries = ended.outcome === 'failed' ? ended.retry : isPostponed ? 'always' : 'never';
+    if (retries === 'never' || (retries === 'once' && entry.for === 'retry')) return;
+    const retry = new Date(now.getTime() + (isPostponed ? POSTPONED_MS : RETRY_MS));
     const next = this.options.timetable.nextOf(entry.job, this.handled(entry.job, now));
     if (next !== null && next.planned > retry)
       this.options.state.jobs[entry.job].retryAt = retry.toISOString();
@@ -234,8 +261,8 @@ export class Scheduler {
 
   private redacted(ended: Ended): Ended {
     const { redact } = this.options;
-    if (ended.outcome === 'failed') return { ...ended, message: redact(ended.message) };
     if (ended.outcome === 'stopped') return ended;
+    if (ended.outcome !== 'done') return { ...ended, message: redact(ended.message) };
     return { ...ended, result: { ...ended.result, summary: redact(ended.result.summary) } };
   }
 
@@ -245,9 +272,9 @@ export class Scheduler {
     const summary =
       ended.outcome === 'done'
         ? ended.result.summary
-        : ended.outcome === 'failed'
-          ? ended.message
-          : 'it is made up for at the next start';
+        : ended.outcome === 'stopped'
+          ? 'it is made up for at the next start'
+          : ended.message;
     this.options.emit({ type: 'job.finished', job, id, outcome, seconds, summary, next });
   }
 
@@ -267,12 +294,4 @@ export class Scheduler {
       this.unsaved = reason;
     }
   }
-}
-
-/** Resolves when the signal aborts; stops listening when the other one does. */
-function aborted(signal: AbortSignal, over: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true, signal: over });
-  });
 }

@@ -24,6 +24,9 @@ const jobSchema = z.object({
   /** Runs that came to their end, well or not, since the file was begun. */
   runs: count,
   failures: count,
+  /** How often it was put off because a recovery was at work, and since when it is; files of before do not tell. */
+  postponed: count.default(0),
+  postponedSince: time.nullable().default(null),
   /** Of the last success; see JobResult. */
   bytes: z.number().min(0).nullable(),
   driftPercent: z.number().min(0).nullable(),
@@ -65,6 +68,8 @@ export function newState(now: Date): DaemonState {
       seconds: null,
       runs: 0,
       failures: 0,
+      postponed: 0,
+      postponedSince: null,
       bytes: null,
       driftPercent: null,
       timestamp: null,

@@ -28,6 +28,11 @@ const price = z.number(PRICE_EXPECTED).min(0, PRICE_EXPECTED).max(1e6, PRICE_EXP
 /** Read where it is used: the daemon says what is wrong with it. */
 const schedule = z.string('hourly, daily, weekly, monthly, a time such as 6h, a cron line, or off');
 
+/** Timers take no longer ones. */
+const LONGEST_LIMIT = 24 * 86_400;
+const LIMIT_EXPECTED = `${DURATION_EXPECTED}, above 0 and up to 24d`;
+const limit = duration.refine((seconds) => seconds > 0 && seconds <= LONGEST_LIMIT, LIMIT_EXPECTED);
+
 const SECTION = 'a mapping with one "key: value" on each line';
 
 const configSchema = z.strictObject(
@@ -81,6 +86,19 @@ const configSchema = z.strictObject(
           prune: schedule.optional(),
           drift: schedule.optional(),
           drill: schedule.optional(),
+        },
+        SECTION,
+      )
+      .optional(),
+    /** How long a job of the daemon may take. */
+    limits: z
+      .strictObject(
+        {
+          backup: limit.optional(),
+          verify: limit.optional(),
+          prune: limit.optional(),
+          drift: limit.optional(),
+          drill: limit.optional(),
         },
         SECTION,
       )

@@ -32,12 +32,15 @@ export function listSettings(
 }
 
 /** What stands in lifeboat.config.yaml alone. */
-type FromFile = Pick<Settings, 'objectives' | 'retention' | 'alerts' | 'backups' | 'schedule' | 'prices'>;
+type FromFile = Pick<
+  Settings,
+  'objectives' | 'retention' | 'alerts' | 'backups' | 'schedule' | 'limits' | 'prices'
+>;
 
 type Row = [name: string, value: string | null, description: string];
 
 function fromConfig(
-  { objectives, retention, alerts, backups, schedule, prices }: FromFile,
+  { objectives, retention, alerts, backups, schedule, limits, prices }: FromFile,
   lines: ReadonlyMap<string, number>,
 ): Setting[] {
   const rows: Row[] = [
@@ -51,6 +54,11 @@ function fromConfig(
     ['schedule.prune', schedule.prune, 'When the daemon removes what the retention does not keep'],
     ['schedule.drift', schedule.drift, 'When the daemon compares the stores'],
     ['schedule.drill', schedule.drill, 'When the daemon rehearses a recovery'],
+    ['limits.backup', seconds(limits.backup), 'How long a backup of the daemon may take'],
+    ['limits.verify', seconds(limits.verify), 'How long a verification of the daemon may take'],
+    ['limits.prune', seconds(limits.prune), 'How long the pruning of the daemon may take'],
+    ['limits.drift', seconds(limits.drift), 'How long a comparison of the daemon may take'],
+    ['limits.drill', seconds(limits.drill), 'How long a drill of the daemon may take'],
     ['prices.storageGbMonth', priced(prices.storageGbMonth), 'Dollars for a GB and month in S3'],
     ['prices.archiveGbMonth', priced(prices.archiveGbMonth), 'Dollars for a GB and month in the archive'],
     ['prices.put1000', priced(prices.put1000), 'Dollars for 1,000 writing requests'],

@@ -135,14 +135,19 @@ function s3(vars: Resolver): S3Settings | null {
   return { bucket, ...rest, credentials };
 }
 
-/** AutoMem keeps the seven newest (`--keep`); an alert waits out a restart and is repeated hourly. */
+/** Seconds. */
+const HOUR = 3600;
+
+/** AutoMem keeps the seven newest (`--keep`); an alert waits out a restart and is repeated hourly. A job may take as
+ * long as the default time to its next run, at the most: what takes longer hangs far more often than it works. */
 function fromConfig({
   objectives = {},
   retention = {},
   alerts = {},
   schedule = {},
+  limits = {},
   prices = {},
-}: Config): Pick<Settings, 'objectives' | 'retention' | 'alerts' | 'schedule' | 'prices'> {
+}: Config): Pick<Settings, 'objectives' | 'retention' | 'alerts' | 'schedule' | 'limits' | 'prices'> {
   return {
     objectives: { rtoSeconds: objectives.rto ?? null, rpoSeconds: objectives.rpo ?? null },
     retention: {
@@ -163,6 +168,13 @@ function fromConfig({
       prune: schedule.prune ?? 'daily',
       drift: schedule.drift ?? 'hourly',
       drill: schedule.drill ?? 'off',
+    },
+    limits: {
+      backup: limits.backup ?? 6 * HOUR,
+      verify: limits.verify ?? 6 * HOUR,
+      prune: limits.prune ?? HOUR,
+      drift: limits.drift ?? HOUR,
+      drill: limits.drill ?? 2 * HOUR,
     },
     prices: {
       storageGbMonth: prices.storageGbMonth ?? null,

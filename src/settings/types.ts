@@ -92,6 +92,15 @@ export interface ScheduleSettings {
   readonly drill: string;
 }
 
+/** How long a job of the daemon may take before it is ended and counts as failed, in seconds. */
+export interface LimitSettings {
+  readonly backup: number;
+  readonly verify: number;
+  readonly prune: number;
+  readonly drift: number;
+  readonly drill: number;
+}
+
 /** S3 prices in dollars; null for the list prices that `backup plan` knows. */
 export interface PriceSettings {
   readonly storageGbMonth: number | null;
@@ -122,6 +131,7 @@ export interface Settings {
     readonly identityFile: string | null;
   };
   readonly schedule: ScheduleSettings;
+  readonly limits: LimitSettings;
   readonly prices: PriceSettings;
   /** What callers of the daemon must show; null closes those paths. */
   readonly keys: { readonly read: string | null; readonly write: string | null };

@@ -3,10 +3,13 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { daemonJobs } from '../../src/commands/daemon/jobs.js';
 import { daemonServices } from '../../src/commands/daemon/services.js';
 import { settingsOf } from '../../src/commands/run/settings-of.js';
+import { systemClock } from '../../src/daemon/clock.js';
 import type { JobName, JobResult } from '../../src/daemon/jobs.js';
+import { runWithin } from '../../src/daemon/run-within.js';
 import type { CommandContext } from '../../src/commands/context.js';
 import { testContext } from '../support/context.js';
 import { Lab } from '../support/lab.js';
+import { startProxy } from '../support/proxy.js';
 
 let lab: Lab;
 
@@ -41,6 +44,25 @@ it('backs up, verifies, prunes and compares real stores', async () => {
   expect(seen).toMatchObject({ whole: true, newest: { at: expect.stringMatching(/Z$/) as string } });
   expect(seen.newest?.bytes).toBeGreaterThan(1000);
   expect(await listRuns()).toEqual({ runs: [] });
+});
+
+it('does not wait for a store that takes the connection and never answers', async () => {
+  const { hostname, port } = new URL(lab.engines.vectors.url);
+  const proxy = await startProxy({ host: hostname, port: Number(port) });
+  proxy.freeze();
+  const context = contextOf({
+    QDRANT_URL: `http://${proxy.host}:${proxy.port}`,
+    QDRANT_TIMEOUT_SECONDS: '600',
+  });
+  const { settled, isOverTime, ended } = await runWithin(
+    (signal) => daemonJobs(context).backup({ signal, request: null }),
+    new AbortController().signal,
+    { clock: systemClock, limitMs: 300, stopLimitMs: 100 },
+  );
+  expect(isOverTime).toBe(true);
+  expect(settled === null || 'error' in settled).toBe(true);
+  await proxy.stop();
+  await ended;
 });
 
 it('tells drift as a percentage, and stores that are away as a failure', async () => {

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 
 import { parseSchedule } from '../../src/backup/keep/schedule.js';
-import { backupTroubles, jobWarnings } from '../../src/daemon/health.js';
+import { backupTroubles, isLate, jobWarnings } from '../../src/daemon/health.js';
 import { forEachJob } from '../../src/daemon/jobs.js';
 import { newState, type JobState } from '../../src/daemon/state.js';
 import { Timetable } from '../../src/daemon/timetable.js';
@@ -60,4 +60,20 @@ it('warns of other jobs that failed when they last ran, until they succeed', () 
   expect(jobWarnings(state)).toEqual(['the last verification of a backup failed']);
   state.jobs.verify.lastSuccess = '2026-11-03T00:02:00.000Z';
   expect(jobWarnings(state)).toEqual([]);
+});
+
+it('lets a job be put off as long as its schedule allows, and never one that nobody comes back to', () => {
+  const state = newState(new Date('2026-11-16T00:00:00Z'));
+  const timetable = new Timetable(
+    forEachJob((job) => parseSchedule(job === 'drill' ? 'off' : '6h')),
+    { maxMs: 0, random: () => 0 },
+  );
+  const late = (job: 'backup' | 'prune' | 'drill', now: string): boolean =>
+    isLate(job, state, timetable, new Date(now), { at: lastSuccess, bytes: null });
+  // The newest backup was made at six; nothing was pruned since midnight.
+  expect(late('backup', '2026-11-16T18:00:30Z')).toBe(false);
+  expect(late('backup', '2026-11-16T18:00:31Z')).toBe(true);
+  expect(late('prune', '2026-11-16T12:00:00Z')).toBe(false);
+  expect(late('prune', '2026-11-16T12:00:01Z')).toBe(true);
+  expect(late('drill', '2026-11-16T00:00:01Z')).toBe(true);
 });

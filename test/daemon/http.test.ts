@@ -294,6 +294,7 @@ describe('metrics', () => {
     for (const job of ['backup', 'verify', 'prune', 'drift', 'drill']) {
       expect(before).toContain(`lifeboat_job_runs_total{job="${job}"} 0\n`);
       expect(before).toContain(`lifeboat_job_failures_total{job="${job}"} 0\n`);
+      expect(before).toContain(`lifeboat_job_postponed_total{job="${job}"} 0\n`);
     }
     expect(before).toContain('# TYPE lifeboat_job_failures_total counter');
     expect(before).toContain('lifeboat_backup_last_success_timestamp_seconds 0\n');

@@ -24,6 +24,10 @@ export interface LabOptions {
   schedules?: Partial<Record<JobName, string>>;
   state?: DaemonState;
   random?: () => number;
+  /** How long every job may take; Infinity where it is left out. */
+  limitMs?: number;
+  /** Whether a job cannot be put off any longer; never where it is left out. */
+  isLate?: (now: Date) => boolean;
   /** What a job does besides taking its time. */
   work?: (job: JobName, order: JobOrder, clock: SimulatedClock) => Promise<JobResult> | JobResult;
 }
@@ -64,7 +68,9 @@ export class SchedulerLab {
       },
       emit: (event) => void this.events.push(event),
       redact: (text) => text.replaceAll('s3cret', '***'),
+      limitsMs: forEachJob(() => options.limitMs ?? Infinity),
       stopLimitMs: 30 * SECOND,
+      isLate: (_, now) => options.isLate?.(now) ?? false,
     });
   }
 

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 
 import { parseSchedule } from '../../src/backup/keep/schedule.js';
-import { JOBS, forEachJob } from '../../src/daemon/jobs.js';
+import { jobWarnings } from '../../src/daemon/health.js';
+import { JOBS, forEachJob, type JobResult } from '../../src/daemon/jobs.js';
 import { Timetable } from '../../src/daemon/timetable.js';
 import { newState } from '../../src/daemon/state.js';
 import { ExitCode, Failure } from '../../src/failure.js';
@@ -181,6 +182,118 @@ describe('a job that fails', () => {
     await lab.run();
     expect(lab.state.jobs.drift).toMatchObject({ runs: 4, failures: 4 });
     expect(lab.state.jobs.drift.lastFailure?.message).toBe('This is a bug in Lifeboat: x is undefined');
+  });
+});
+
+describe('a job that hangs', () => {
+  const hanging = (job: string, signal: AbortSignal, manners: 'polite' | 'deaf'): Promise<JobResult> =>
+    new Promise((resolve, reject) => {
+      if (job !== 'backup') resolve({ ok: true, summary: 'fine' });
+      else if (manners === 'polite') signal.addEventListener('abort', () => reject(signal.reason as Error));
+    });
+
+  it.each(['polite', 'deaf'] as const)(
+    'is ended at its limit, counts as failed, and the next ones run: %s',
+    async (manners) => {
+      const lab = new SchedulerLab({
+        start: MONDAY,
+        until: '2026-11-16T08:07:00.000Z',
+        schedules: { backup: '6h', verify: '6h' },
+        limitMs: 2 * 3_600_000,
+        work: (job, { signal }) => hanging(job, signal, manners),
+      });
+      expect(await lab.run()).toBe(manners === 'deaf' ? 'backup' : null);
+      const late = manners === 'deaf' ? '00' : '30';
+      expect(lab.times('verify')).toEqual([`16T08:0${manners === 'deaf' ? 3 : 2}:${late}`]);
+      expect(lab.state.jobs.backup).toMatchObject({ failures: 1, running: null, lastSuccess: null });
+      const message = lab.state.jobs.backup.lastFailure?.message ?? '';
+      expect(message).toContain(
+        'it was not done after 2h00, its limit (limits.backup in lifeboat.config.yaml)',
+      );
+      expect(message.includes('is left behind')).toBe(manners === 'deaf');
+      expect(lab.most).toBe(manners === 'deaf' ? 2 : 1);
+    },
+  );
+
+  it('is not told as failed where it came to its end after all', async () => {
+    const lab = new SchedulerLab({
+      start: MONDAY,
+      until: '2026-11-16T09:00:00.000Z',
+      schedules: { backup: '6h' },
+      limitMs: 2 * 3_600_000,
+      work: (_, { signal }) =>
+        new Promise((resolve) => {
+          signal.addEventListener('abort', () => resolve({ ok: true, summary: 'just in time' }));
+        }),
+    });
+    await lab.run();
+    expect(lab.state.jobs.backup).toMatchObject({ runs: 1, failures: 0, summary: 'just in time' });
+  });
+});
+
+describe('a job in whose way a recovery is', () => {
+  const held = (): never => {
+    throw new Failure(facts('the run r is at work on it', ExitCode.leaseHeld));
+  };
+
+  it('is put off and tried again soon, and no failure', async () => {
+    let runs = 0;
+    const lab = new SchedulerLab({
+      start: MONDAY,
+      until: '2026-11-16T06:30:00.000Z',
+      schedules: { backup: '6h' },
+      work: () => (++runs <= 3 ? held() : { ok: true, summary: 'made' }),
+    });
+    lab.clock.onWait = (now) => {
+      if (now.toISOString() > '2026-11-16T06:06' && runs === 2)
+        expect(jobWarnings(lab.scheduler.view())).toEqual([
+          'the backup is put off since 2026-11-16T06:00:30.000Z: a recovery is at work',
+        ]);
+    };
+    await lab.run();
+    expect(lab.times('backup')).toEqual(['16T06:00:30', '16T06:04:30', '16T06:08:30', '16T06:12:30']);
+    expect(lab.state.jobs.backup).toMatchObject({
+      ...{ runs: 1, failures: 0, lastFailure: null, postponed: 3, postponedSince: null, summary: 'made' },
+    });
+    const told = lab.events.flatMap((event) =>
+      event.type === 'job.finished' ? [event.outcome] : event.type === 'job.queued' ? [event.for] : [],
+    );
+    expect(told).toEqual(
+      ['due', 'postponed', 'postponed', 'postponed'].concat(['postponed', 'postponed', 'postponed', 'done']),
+    );
+  });
+
+  it('fails once it is late, and is tried again until the recovery has ended', async () => {
+    let runs = 0;
+    const lab = new SchedulerLab({
+      start: MONDAY,
+      until: '2026-11-16T06:50:00.000Z',
+      schedules: { backup: '6h' },
+      isLate: (now) => now.toISOString() > '2026-11-16T06:05',
+      work: () => (++runs <= 4 ? held() : { ok: true, summary: 'made' }),
+    });
+    await lab.run();
+    expect(lab.times('backup')).toEqual(
+      ['16T06:00:30', '16T06:04:30', '16T06:11:30', '16T06:18:30'].concat('16T06:25:30'),
+    );
+    expect(lab.state.jobs.backup).toMatchObject({ runs: 4, failures: 3, postponed: 1, postponedSince: null });
+    expect(lab.state.jobs.backup.lastFailure?.message).toMatch(
+      /put off since 2026-11-16T06:00:30.*, and now too late: .*the run r is at work/,
+    );
+  });
+
+  it('fails where nobody would come back to it: half a backup that was asked for', async () => {
+    const lab = new SchedulerLab({
+      start: '2026-11-16T04:30:00Z',
+      until: '2026-11-16T05:30:00Z',
+      schedules: { backup: '6h' },
+      work: held,
+    });
+    lab.clock.onWait = () => {
+      if (lab.runs.length === 0) lab.scheduler.requestBackup({ to: null, only: 'graph' });
+    };
+    await lab.run();
+    expect(lab.state.jobs.backup).toMatchObject({ runs: 1, failures: 1, postponed: 0 });
   });
 });
 

@@ -78,3 +78,14 @@ it('says in plain words that the folder cannot be used', async () => {
     exitCode: 1,
   });
 });
+
+it('takes up what a daemon wrote that knew nothing of postponed jobs', async () => {
+  const { state } = await openState(folder, NOW);
+  const { postponed, postponedSince, ...before } = state.jobs.backup;
+  expect([postponed, postponedSince]).toEqual([0, null]);
+  const jobs = { ...state.jobs, backup: { ...before, runs: 7 } };
+  writeFileSync(join(folder, 'daemon.json'), JSON.stringify({ ...state, jobs }));
+  const opened = await openState(folder, NOW);
+  expect(opened.aside).toBeNull();
+  expect(opened.state.jobs.backup).toMatchObject({ runs: 7, postponed: 0, postponedSince: null });
+});

@@ -65,7 +65,7 @@ alerts:
     ],
     [
       'x: 1\n',
-      'lifeboat.config.yaml:1:1: "x" is not a setting; known here: objectives, retention, backup, schedule, prices, alerts',
+      'lifeboat.config.yaml:1:1: "x" is not a setting; known here: objectives, retention, backup, schedule, limits, prices, alerts',
     ],
     [
       'objectives:\n  rto: 15\n',

@@ -1,9 +1,7 @@
 import { ExitCode, Failure } from '../../failure.js';
 import { isResumable, listRuns, type RunState } from '../../recovery/run-state.js';
 import type { Settings } from '../../settings/settings.js';
-import type { HeldLease } from '../../stores/lease/lease-store.js';
-import { redisLease } from '../../stores/lease/redis-lease.js';
-import { graphAddress } from '../run/world.js';
+import { heldLeases } from '../run/lease-places.js';
 
 /** A run that said nothing for so long, in milliseconds, is not at work any more. */
 const DEAD_AFTER_MS = 86_400_000;
@@ -35,16 +33,16 @@ function backupOf(run: RunState, now: Date): string | null {
 }
 
 /**
- * Refuses while a recovery of another machine is at work: which backup it uses cannot be seen from here. A graph server that
- * does not tell is not what is asked here.
+ * Refuses while a recovery of another machine is at work: which backup it uses cannot be seen from here. A place of the lease
+ * that does not tell is not what is asked here.
  *
  * @throws Failure (exit 11) that names the run
  */
 export async function refuseForeignRecovery(settings: Settings): Promise<void> {
-  const held = await heldLease(settings);
-  if (held === null || held.expiresInMs <= 0) return;
+  const known = new Set(listRuns(settings.folders.state).map(({ header }) => header.run));
+  const held = (await heldLeases(settings)).find(({ record }) => !known.has(record.run));
+  if (held === undefined) return;
   const { run, command, owner, since } = held.record;
-  if (listRuns(settings.folders.state).some(({ header }) => header.run === run)) return;
   throw new Failure({
     operation: 'prune the backups',
     subject: settings.graph.name,
@@ -53,16 +51,4 @@ export async function refuseForeignRecovery(settings: Settings): Promise<void> {
     exitCode: ExitCode.leaseHeld,
     code: 'lease-held',
   });
-}
-
-async function heldLease(settings: Settings): Promise<HeldLease | null> {
-  const store = redisLease(graphAddress(settings), settings.graph.name);
-  try {
-    return await store.read();
-  } catch (error) {
-    if (error instanceof Failure) return null;
-    throw error;
-  } finally {
-    store.close();
-  }
 }

@@ -1,8 +1,8 @@
 import { ExitCode, Failure } from '../../failure.js';
 import type { Settings } from '../../settings/settings.js';
 import type { GraphStore } from '../../stores/graph/graph-store.js';
-import { fenceKey, redisLease } from '../../stores/lease/redis-lease.js';
-import { graphAddress } from '../run/world.js';
+import { fenceKey } from '../../stores/lease/redis-lease.js';
+import { heldLeases } from '../run/lease-places.js';
 
 /** The lease as a backup sees it: when it begins, and again before anything gets its name. */
 export interface LeaseWatch {
@@ -11,8 +11,8 @@ export interface LeaseWatch {
 }
 
 /**
- * Looks that no recovery is at work, and remembers how often the lease was taken so far: one that came and went while the
- * stores were read is noticed too.
+ * Looks that no recovery is at work, in every place where it could keep its lease, and remembers how often the lease was
+ * taken on the graph server so far: one that came and went while the stores were read is noticed too.
  *
  * @throws Failure (exit 11) that names the run
  */
@@ -45,22 +45,17 @@ export async function watchLease(settings: Settings, graph: () => Promise<GraphS
  * @throws Failure (exit 11) that names the run
  */
 async function noticeHeldLease(settings: Settings): Promise<void> {
-  const store = redisLease(graphAddress(settings), settings.graph.name);
-  try {
-    const held = await readable(() => store.read());
-    if (held === null || held === undefined || held.expiresInMs <= 0) return;
-    const { run, command, owner, since } = held.record;
-    throw new Failure({
-      operation: 'back up',
-      subject: settings.graph.name,
-      reason: `the run ${run} (${command}) of ${owner} is at work on it since ${since}`,
-      hint: 'Back up when it is done: what is half recovered would be in the backup.',
-      exitCode: ExitCode.leaseHeld,
-      code: 'lease-held',
-    });
-  } finally {
-    store.close();
-  }
+  const [held] = await heldLeases(settings);
+  if (held === undefined) return;
+  const { run, command, owner, since } = held.record;
+  throw new Failure({
+    operation: 'back up',
+    subject: settings.graph.name,
+    reason: `the run ${run} (${command}) of ${owner} is at work on it since ${since}, by its lease in ${held.place}`,
+    hint: 'Back up when it is done: what is half recovered would be in the backup.',
+    exitCode: ExitCode.leaseHeld,
+    code: 'lease-held',
+  });
 }
 
 /** A graph server that cannot be reached, or does not tell, is not what is asked here: undefined. */

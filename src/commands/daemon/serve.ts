@@ -1,7 +1,7 @@
 import { runDaemon } from '../../daemon/daemon.js';
 import type { DaemonEvent } from '../../daemon/events.js';
 import { refuseOpenListen, type ListenAddress } from '../../daemon/http/listen-address.js';
-import type { JobRuns } from '../../daemon/jobs.js';
+import { forEachJob, type JobRuns } from '../../daemon/jobs.js';
 import { daemonLines } from '../../daemon/lines.js';
 import { ExitCode, Interrupted } from '../../failure.js';
 import { redactor } from '../../settings/redact.js';
@@ -60,6 +60,7 @@ export async function serveDaemon(
           http: options.listen === null ? null : { ...services, listen: options.listen, keys: settings.keys },
           emit,
           redact: redactor(settings),
+          limitsMs: forEachJob((job) => settings.limits[job] * 1000),
           stopLimitMs: (options.stopSeconds ?? STOP_SECONDS) * 1000,
         },
         AbortSignal.any([signals.stop, lease.lost]),

@@ -20,11 +20,11 @@ export type DaemonServices = Pick<HttpOptions, 'listBackups' | 'listRuns' | 'che
 export function daemonServices(context: CommandContext, settings: Settings): DaemonServices {
   return {
     listBackups: async () => {
-      const { backups, places } = await listBackups(await settingsOf(context), {
+      const { backups, inventory } = await listBackups(await settingsOf(context), {
         file: null,
         now: new Date(),
       });
-      return { backups: backups.map(backupRecord), places: places.map(placeRecord) };
+      return { backups: backups.map(backupRecord), places: inventory.places.map(placeRecord) };
     },
     findNewest: async () => findNewest(await settingsOf(context)),
     listRuns: () => Promise.resolve({ runs: listRuns(settings.folders.state).map(runRecord) }),
@@ -45,8 +45,8 @@ function checkRequest(settings: Settings, { to }: BackupRequest): void {
 }
 
 async function findNewest(settings: Settings): Promise<BackupsSeen> {
-  const { pairs, places } = await takeInventory(backupPlaces(settings, null), new Date());
-  const newest = newestWhole(pairs);
+  const { backups, places } = await takeInventory(backupPlaces(settings, null), new Date());
+  const newest = newestWhole(backups);
   return {
     newest: newest === null ? null : { at: newest.takenAt, bytes: newest.bytes },
     whole: places.every(({ failure }) => failure === null),

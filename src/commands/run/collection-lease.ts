@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { acquireLease, type Lease, type LeaseOptions } from '../../recovery/lease.js';
 import type { Settings } from '../../settings/settings.js';
 import { fileLease } from '../../stores/lease/file-lease.js';
-import { leaseName } from '../../stores/lease/lease-store.js';
+import { leaseName, type LeaseStore } from '../../stores/lease/lease-store.js';
 
 /** Leases of collections that this process holds, by run and place. */
 const held = new Map<string, { lease: Promise<Lease>; users: number }>();
@@ -18,13 +18,10 @@ const held = new Map<string, { lease: Promise<Lease>; users: number }>();
  * @throws Failure (exit 11) where another run holds it
  */
 export async function shareCollectionLease(
-  { vectors, folders }: Settings,
+  settings: Settings,
   options: Omit<LeaseOptions, 'stores'>,
 ): Promise<Pick<Lease, 'lost' | 'hold' | 'confirmedAt' | 'release'>> {
-  const store = fileLease(
-    join(folders.state, 'leases'),
-    leaseName(['collection', vectors.url, vectors.collection]),
-  );
+  const store = collectionPlace(settings);
   const key = `${options.run}\0${store.place}`;
   const shared = held.get(key) ?? { lease: acquireLease({ ...options, stores: [store] }), users: 0 };
   held.set(key, shared);
@@ -46,4 +43,9 @@ export async function shareCollectionLease(
     },
     release: leave,
   };
+}
+
+/** Where the lease of the collection is kept. */
+export function collectionPlace({ vectors, folders }: Settings): LeaseStore {
+  return fileLease(join(folders.state, 'leases'), leaseName(['collection', vectors.url, vectors.collection]));
 }

@@ -8,6 +8,7 @@ import { backupsInUse } from '../../steps/pair-in-use.js';
 import { refuseOthersGraph } from '../../steps/current-run.js';
 import { STEPS } from '../../steps/registry.js';
 import { graphFailure, withTimeout } from '../../stores/graph/connection.js';
+import { unlessAborted } from './unless-aborted.js';
 import { namingResultCap } from './result-cap.js';
 
 const PROGRESS_MS = 100;
@@ -129,21 +130,6 @@ export function stepOf(id: string): Step {
   const step = STEPS.get(id);
   if (step === undefined) throw new Error(`there is no step "${id}"`);
   return step;
-}
-
-/** Gives up waiting as soon as the operator aborts, whatever the work itself still waits for. */
-export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  // Work that was left behind fails when its connections close; nobody waits for that.
-  work.catch(() => undefined);
-  signal.throwIfAborted();
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => reject(signal.reason as Error);
-  signal.addEventListener('abort', onAbort);
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
 }
 
 /** Runs one step, tells its course, and journals it. */

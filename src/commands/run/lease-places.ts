@@ -1,12 +1,13 @@
 import { join } from 'node:path';
+import { Failure } from '../../failure.js';
 import { acquireLease, type Lease, type LeaseOptions } from '../../recovery/lease.js';
 import type { Settings } from '../../settings/settings.js';
 import { fileLease } from '../../stores/lease/file-lease.js';
-import { leaseName, type LeaseStore } from '../../stores/lease/lease-store.js';
+import { leaseName, type HeldLease, type LeaseStore } from '../../stores/lease/lease-store.js';
 import { redisLease } from '../../stores/lease/redis-lease.js';
 import { s3Lease } from '../../stores/lease/s3-lease.js';
 import { BetterPlaces } from './better-places.js';
-import { shareCollectionLease } from './collection-lease.js';
+import { collectionPlace, shareCollectionLease } from './collection-lease.js';
 import { graphAddress } from './world.js';
 
 /** A lease, and whether it is kept where the graph is: then the swap itself can be made to depend on it. */
@@ -61,6 +62,32 @@ export async function takeLease(settings: Settings, options: TakeOptions): Promi
       await main.release();
     },
   };
+}
+
+/** A lease that somebody holds, and where. */
+export interface LeaseElsewhere extends HeldLease {
+  place: string;
+}
+
+/**
+ * The leases of these stores that are held at this moment, in every place where a recovery may keep one: it takes the
+ * first that can keep it, which is not the graph server where that was down when it began. Takes nothing. A place that does
+ * not answer, or holds something that is no lease, says nothing.
+ */
+export async function heldLeases(settings: Settings): Promise<LeaseElsewhere[]> {
+  const stores = [...placesOf(settings), collectionPlace(settings)];
+  const looks = await Promise.all(stores.map((store) => heldIn(store).finally(() => store.close())));
+  return looks.filter((held) => held !== null);
+}
+
+async function heldIn(store: LeaseStore): Promise<LeaseElsewhere | null> {
+  try {
+    const held = await store.read();
+    return held === null || held.expiresInMs <= 0 ? null : { ...held, place: store.place };
+  } catch (error) {
+    if (error instanceof Failure) return null;
+    throw error;
+  }
 }
 
 /** The best first: that of the graph. */

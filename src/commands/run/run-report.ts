@@ -7,7 +7,7 @@ import type { Settings } from '../../settings/settings.js';
 import type { LastingWork, QuarantineEntry, RunWork } from '../../steps/step.js';
 import type { JournalledChanges } from './change-log.js';
 import { conclude, summarize } from './conclude.js';
-import { unlessAborted } from './execute-actor.js';
+import { unlessAborted } from './unless-aborted.js';
 import type { RunRecord } from './record.js';
 import type { SessionOptions } from './session-options.js';
 import { waitingRun } from './waiting-run.js';
