@@ -69,6 +69,8 @@ async function buildProgram(context: CommandContext, [name, ...words]: readonly 
       writeErr: (text) => context.err(text),
     })
     .showHelpAfterError('(lifeboat --help lists the commands)');
+  // Which version it is, is asked by scripts all the time, and needs no command.
+  if (name === '--version' || name === '-V') return program;
   for (const add of await loadAsked(COMMANDS, name, words)) add(program, context);
   return program;
 }

@@ -44,8 +44,13 @@ export async function catalogue(archive: Archive, now: Date = new Date()): Promi
       vectors: fileOf(qdrant),
       graphVerdict: verdictOf(falkordb, 'graph'),
       vectorsVerdict: verdictOf(qdrant, 'vectors'),
-      ...(takenAt.getTime() - now.getTime() > CLOCK_TOLERANCE_MS ? { fromFuture: true as const } : {}),
+      ...(isFromFuture(takenAt, now) ? { fromFuture: true as const } : {}),
     }));
+}
+
+/** Whether a time lies ahead of this machine's clock: one of the clocks is wrong. */
+export function isFromFuture(time: Date, now: Date): boolean {
+  return time.getTime() - now.getTime() > CLOCK_TOLERANCE_MS;
 }
 
 /** `YYYYMMDD_HHMMSS` as UTC; null when it is no date of the calendar. */
@@ -77,8 +82,13 @@ function isUsable({ unusable, bytes }: ArchiveEntry): boolean {
 
 function fileOf(half: Half | undefined): BackupFile | null {
   if (half === undefined) return null;
-  const { path, bytes, version } = half.entry;
-  return { path, bytes, ...(version === undefined ? {} : { version }) };
+  const { path, bytes, version, changed } = half.entry;
+  return {
+    path,
+    bytes,
+    ...(version === undefined ? {} : { version }),
+    ...(changed === undefined ? {} : { changed }),
+  };
 }
 
 function verdictOf(half: Half | undefined, name: string): BackupVerdict {

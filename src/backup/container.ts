@@ -2,6 +2,8 @@ import { pipeline, type Readable } from 'node:stream';
 import { constants, createGunzip, gunzipSync, type Gunzip } from 'node:zlib';
 
 import type { BackupFile, BackupVerdict } from './types.js';
+import { isAge, unopened } from './encryption.js';
+import { ENCRYPTED_SUFFIX } from './layout.js';
 import { ExitCode, Failure } from '../failure.js';
 import { FILE_FAILURES, readAll, type Archive } from '../stores/archive/archive.js';
 
@@ -24,13 +26,15 @@ const CONTENT_FAILURES = new Set(['backup-truncated', 'backup-corrupt', 'backup-
 /**
  * Checks that a backup file is a gzip file of a JSON object: header, first data and trailer; a small file, or one
  * whose trailer is odd, in full. "sound" for a file that was not read in full says that its ends fit, so cutting
- * the middle out of a large file is found only when it is read.
+ * the middle out of a large file is found only when it is read. One that is encrypted and that no key opens is "broken" and
+ * locked: whether it is damaged nobody knows.
  *
  * @throws Failure when the archive itself cannot be reached; what is wrong with the file is a verdict
  */
 export async function checkContainer(archive: Archive, file: BackupFile): Promise<BackupVerdict> {
   try {
-    if (file.bytes > READ_WHOLE) {
+    // Where the trailer of an encrypted one begins is known only once it was read.
+    if (file.bytes > READ_WHOLE && !file.path.endsWith(ENCRYPTED_SUFFIX)) {
       const head = await readAll(await archive.open(file.path, { start: 0, length: HEAD }));
       checkHead(file, head);
       if (await trailerFits(archive, file)) return { status: 'sound' };
@@ -38,6 +42,8 @@ export async function checkContainer(archive: Archive, file: BackupFile): Promis
     await readThrough(archive, file);
     return { status: 'sound' };
   } catch (error) {
+    if (error instanceof Failure && error.code === 'backup-key')
+      return { status: 'broken', reason: `${file.path}: ${error.reason}`, locked: true };
     if (error instanceof Failure && (CONTENT_FAILURES.has(error.code) || FILE_FAILURES.has(error.code))) {
       return { status: 'broken', reason: `${file.path}: ${error.reason}` };
     }
@@ -51,13 +57,14 @@ export async function checkContainer(archive: Archive, file: BackupFile): Promis
  * Zero bytes after the end are padding; anything else there is an error, because it may be a damaged member.
  *
  * @throws Failure `backup-truncated`, `backup-corrupt` or `backup-not-gzip`, naming the file and the byte reached;
- *   `backup-changed` where it is not the file that was listed any more
+ *   `backup-changed` where it is not the file that was listed any more; `backup-key` where it is encrypted and no key opens it
  */
 export async function* gunzipStream(archive: Archive, file: BackupFile): AsyncGenerator<Buffer> {
   const source = await archive.open(file.path, undefined, file.version);
   const gunzip = createGunzip({ chunkSize: CHUNK });
   // Errors of the source reach the reader through the iteration below.
-  pipeline(withHeadChecked(source, file), gunzip, () => undefined);
+  const given: Given = { bytes: 0, isAll: false };
+  pipeline(withHeadChecked(source, file, given), gunzip, () => undefined);
   const chunks = gunzip[Symbol.asyncIterator]() as AsyncIterator<Buffer, undefined>;
   let inflated = 0;
   try {
@@ -73,7 +80,16 @@ export async function* gunzipStream(archive: Archive, file: BackupFile): AsyncGe
     source.destroy();
     gunzip.destroy();
   }
+  // The size of an encrypted file says nothing of what is in it.
+  if (given.isAll && given.bytes === gunzip.bytesWritten) return;
   await checkRest(archive, file, gunzip);
+}
+
+/** What a file gave so far. */
+interface Given {
+  bytes: number;
+  /** It came to its end. */
+  isAll: boolean;
 }
 
 /** Reads a file in full and checks that it is one JSON object by its first and last character. */
@@ -89,9 +105,10 @@ async function readThrough(archive: Archive, file: BackupFile): Promise<void> {
 }
 
 /** Passes a stream on after a look at its first bytes, so that "not gzip" is told from "damaged". */
-async function* withHeadChecked(source: Readable, file: BackupFile): AsyncGenerator<Buffer> {
+async function* withHeadChecked(source: Readable, file: BackupFile, given: Given): AsyncGenerator<Buffer> {
   let head: Buffer | null = Buffer.alloc(0);
   for await (const chunk of source as AsyncIterable<Buffer>) {
+    given.bytes += chunk.length;
     if (head === null) {
       yield chunk;
       continue;
@@ -102,6 +119,7 @@ async function* withHeadChecked(source: Readable, file: BackupFile): AsyncGenera
     yield head;
     head = null;
   }
+  given.isAll = true;
   if (head === null) return;
   if (head.length === 0) throw failure(file, 'backup-truncated', 'it is empty (0 bytes)');
   checkMagic(file, head);
@@ -116,12 +134,12 @@ const OTHER_FORMATS: readonly [start: string, name: string][] = [
   ['\x28\xb5\x2f\xfd', 'it is a zstd file, not gzip'],
   ['BZh', 'it is a bzip2 file, not gzip'],
   ['\xfd7zXZ', 'it is an xz file, not gzip'],
-  ['age-encryption.org', 'it is encrypted with age'],
   ['<', 'it is a web page or XML (an error message?), not gzip'],
 ];
 
 function checkMagic(file: BackupFile, head: Buffer): void {
   if (head[0] === 0x1f && (head[1] === 0x8b || head.length === 1)) return;
+  if (isAge(head)) throw unopened(file.path);
   const text = head.toString('latin1').trimStart();
   const known = OTHER_FORMATS.find(([start]) => text.startsWith(start))?.[1];
   const found = head.subarray(0, 2).toString('hex');

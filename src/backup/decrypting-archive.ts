@@ -36,7 +36,9 @@ export function decryptingArchive(
         await archive.open(path, undefined, version),
         await (keys ??= identities()),
       );
-      return range === undefined ? opened : Readable.from(part(opened, range), { objectMode: false });
+      // Nothing waits in it, which would be lost where what follows is damaged.
+      const options = { objectMode: false, highWaterMark: 1 };
+      return range === undefined ? opened : Readable.from(part(opened, range), options);
     },
   };
 }

@@ -13,6 +13,7 @@ export interface Cipher {
 
 /** Bytes that may wait between the file and its cipher. */
 const HIGH_WATER = 1 << 20;
+const PIECE = 64 * 1024;
 
 /**
  * Encrypts for age recipients (`age1…`), so that `age -d` and Lifeboat open it.
@@ -50,7 +51,8 @@ export async function encryptFor(
   pumping.catch(() => undefined);
   return {
     write: async (chunk) => {
-      await writer.ready;
+      // A stream that was cancelled tells nothing of why; what the other end threw does.
+      await writer.ready.catch(() => pumping);
       // What it throws when the other end failed is what the other end threw.
       writer.write(chunk).catch(() => undefined);
     },
@@ -66,7 +68,7 @@ export async function encryptFor(
  * The bytes of an age file, decrypted while they are read.
  *
  * @param identities `AGE-SECRET-KEY-1…`
- * @throws Failure `backup-key` when none of them opens it; the stream fails with Failure `backup-corrupt` where it is damaged
+ * @throws Failure `backup-key` (exit 2) when none of them opens it; the stream fails with Failure `backup-corrupt` where it is damaged
  */
 export async function decrypt(
   path: string,
@@ -84,7 +86,7 @@ export async function decrypt(
   let sourceError: unknown = null;
   source.on('error', (error) => (sourceError = error));
   try {
-    opened = await decrypter.decrypt(Readable.toWeb(source) as unknown as ReadableStream<Uint8Array>);
+    opened = await decrypter.decrypt(ReadableStream.from(pieces(source)));
   } catch (error) {
     source.destroy();
     if (sourceError instanceof Failure) throw sourceError;
@@ -97,9 +99,19 @@ export async function decrypt(
     decrypted(path, opened, () => sourceError),
     {
       objectMode: false,
-      highWaterMark: HIGH_WATER,
+      // Where a stream fails, what waits in it is lost: the chunks before the damage, which are proven.
+      highWaterMark: 1,
     },
   );
+}
+
+/**
+ * No piece of it completes two chunks of age, which are 64 KiB and a tag: of two, the whole one before a damaged one would
+ * be lost with it.
+ */
+async function* pieces(source: Readable): AsyncGenerator<Uint8Array> {
+  for await (const chunk of source as AsyncIterable<Buffer>)
+    for (let at = 0; at < chunk.length; at += PIECE) yield chunk.subarray(at, at + PIECE);
 }
 
 async function* decrypted(
@@ -174,13 +186,27 @@ function notARecipient(recipient: string, cause: unknown): Failure {
   );
 }
 
+/** What age files begin with, plain and as text. */
+const AGE_FILES = ['age-encryption.org/', '-----BEGIN AGE '];
+
+/** Whether a file is encrypted with age, by its first bytes. */
+export function isAge(head: Buffer): boolean {
+  const text = head.toString('latin1', 0, 64);
+  return AGE_FILES.some((start) => text.startsWith(start));
+}
+
+/** What is encrypted, and was not opened before it was read: nothing says that it is damaged. */
+export function unopened(path: string): Failure {
+  return noKey(path, 'it is encrypted with age, and no key was tried on it');
+}
+
 function noKey(path: string, reason: string): Failure {
   return new Failure({
     operation: 'open the encrypted backup',
     subject: path,
     reason,
     hint: 'Set LIFEBOAT_AGE_IDENTITY to the key file, or decrypt it yourself: age -d -i KEYFILE.',
-    exitCode: ExitCode.nothingToRecoverFrom,
+    exitCode: ExitCode.usage,
     code: 'backup-key',
   });
 }

@@ -69,22 +69,22 @@ function halfFrom(
   server: ArchiveServer,
   onBytes: (bytes: number) => void,
 ): Promise<GraphHalf> {
-  return new Promise((resolve, reject) => {
-    const hear = (news: GraphHalfNews | ArchiveRequest): void => {
-      if (news.kind === 'bytes') onBytes(news.bytes);
-      // The Failure that came from here is given back as it was, with its cause.
-      else if (news.kind === 'done')
-        resolve({ ...news.half, failure: server.failure ?? (news.failure && new Failure(news.failure)) });
-      else server.take(news);
-    };
-    worker.on('message', (news: GraphHalfNews | ArchiveRequest) => {
-      try {
-        hear(news);
-      } catch (error) {
-        reject(error);
-      }
-    });
-    worker.on('error', reject);
-    worker.on('exit', (code) => reject(new Error(`the thread that reads the graph half ended (${code})`)));
+  const { promise, resolve, reject } = Promise.withResolvers<GraphHalf>();
+  const hear = (news: GraphHalfNews | ArchiveRequest): void => {
+    if (news.kind === 'bytes') onBytes(news.bytes);
+    // The Failure that came from here is given back as it was, with its cause.
+    else if (news.kind === 'done')
+      resolve({ ...news.half, failure: server.failure ?? (news.failure && new Failure(news.failure)) });
+    else server.take(news);
+  };
+  worker.on('message', (news: GraphHalfNews | ArchiveRequest) => {
+    try {
+      hear(news);
+    } catch (error) {
+      reject(error);
+    }
   });
+  worker.on('error', reject);
+  worker.on('exit', (code) => reject(new Error(`the thread that reads the graph half ended (${code})`)));
+  return promise;
 }

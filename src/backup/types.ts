@@ -4,6 +4,8 @@ export interface BackupFile {
   bytes: number;
   /** As the archive listed it: another file is not read in its place. Missing where the archive cannot tell. */
   version?: string;
+  /** See ArchiveEntry. */
+  changed?: string;
 }
 
 export interface BackupVerdict {

@@ -6,8 +6,11 @@ import { readPoint, type BadPoint, type FilePoint, type PointRules } from './poi
 
 const BYTE_ORDER_MARK = Buffer.from('\ufeff');
 
-/** No request to Qdrant may be larger than 32 MB; the rest is room for white space and for the benefit of the doubt. */
-const MAX_RECORD = 256 * 1024 * 1024;
+/**
+ * As in the graph half. No request to Qdrant may be larger than 32 MB, so no point is, unless its payload is text of which
+ * each character takes three times its place when it is escaped; the work on a record takes four times its size of memory.
+ */
+const MAX_RECORD = 64 * 1024 * 1024;
 
 /** What is left of a chunk and larger than this is not tried again until there is twice as much. */
 const LARGE_RECORD = 1024 * 1024;
@@ -35,6 +38,7 @@ export async function* readVectorsFile(
 ): AsyncGenerator<VectorsPart> {
   const walker = new VectorsWalker(file, options);
   for await (const chunk of chunks) yield* walker.feed(chunk);
+  yield* walker.rest();
   walker.finish();
 }
 
@@ -81,6 +85,13 @@ class VectorsWalker {
     this.keepFrom(mark);
   }
 
+  /** No more comes: what more was waited for is all that there is of it. */
+  *rest(): Generator<VectorsPart> {
+    if (this.waitFor === 0) return;
+    this.waitFor = 0;
+    yield* this.feed(Buffer.alloc(0));
+  }
+
   private append(chunk: Buffer): void {
     const length = this.length + chunk.length;
     if (length >= this.work.length) {
@@ -99,9 +110,8 @@ class VectorsWalker {
     this.work.copyWithin(0, mark, this.length);
     this.consumed += mark;
     this.length -= mark;
-    if (this.length > MAX_RECORD)
-      throw this.failure('backup-not-json', 'one record is larger than 256 MB', 0);
-    this.waitFor = this.length > LARGE_RECORD ? this.length * 2 : 0;
+    if (this.length > MAX_RECORD) throw this.failure('backup-not-json', 'one record is larger than 64 MB', 0);
+    this.waitFor = this.length > LARGE_RECORD ? Math.min(this.length * 2, MAX_RECORD + 1) : 0;
   }
 
   /** Reads one point or member; says what completed: nothing yet, the list, a field, or the file. */

@@ -21,7 +21,7 @@ import { backupStamp } from '../sandbox/population/times.js';
 import { loadSettings, type Settings } from '../settings/settings.js';
 import type { CommandContext } from './context.js';
 import { planFolders } from './recover.js';
-import { unlessAborted } from './run/execute-actor.js';
+import { unlessAborted } from './run/unless-aborted.js';
 import { RunSession } from './run/session.js';
 import { DEFAULT_RECOVERY } from './run/session-options.js';
 import { isInteractive, showRun, type ViewOptions } from './run/show.js';

@@ -2,10 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 
+import { armor, Encrypter, generateIdentity, identityToRecipient } from 'age-encryption';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import { checkContainer, gunzipStream } from '../../src/backup/container.js';
+import { decryptingArchive } from '../../src/backup/decrypting-archive.js';
 import { Failure } from '../../src/failure.js';
 import { graphHalf, memoryArchive } from '../support/archive-files.js';
 
@@ -200,5 +202,65 @@ describe('checkContainer', () => {
       );
     expect(await failing('archive-file-denied')).toEqual({ status: 'broken', reason: `${PATH}: why` });
     await expect(failing('s3-unreachable')).rejects.toThrow('why');
+  });
+});
+
+describe('what is encrypted', () => {
+  const NAME = `${PATH}.age`;
+  // Larger than what is always read in full.
+  const large = gzipSync(JSON.stringify({ nodes: [], pad: randomBytes(1_100_000).toString('hex') }), {
+    level: 1,
+  });
+
+  async function encrypted(): Promise<{ key: string; content: Buffer }> {
+    const key = await generateIdentity();
+    const encrypter = new Encrypter();
+    encrypter.addRecipient(await identityToRecipient(key));
+    return { key, content: Buffer.from(await encrypter.encrypt(large)) };
+  }
+
+  it.each([
+    ['whatever its name is', PATH, 'it is encrypted with age, and no key was tried on it'],
+    ['as the archive has it', NAME, 'it is encrypted with age, and no key was tried on it'],
+  ])('is not called damaged where it is not opened: %s', async (_, path, reason) => {
+    const { content } = await encrypted();
+    expect(content.length).toBeGreaterThan(1 << 20);
+    const file = { path, bytes: content.length };
+    const archive = memoryArchive({ [path]: content });
+    expect(await checkContainer(archive, file)).toEqual({
+      ...{ status: 'broken', reason: `${path}: ${reason}`, locked: true },
+    });
+    await expect(gunzipStream(archive, file).next()).rejects.toMatchObject({
+      code: 'backup-key',
+      exitCode: 2,
+    });
+    const armored = Buffer.from(armor.encode(content));
+    expect(await checkContainer(memoryArchive({ [path]: armored }, 7), file)).toMatchObject({ locked: true });
+  });
+
+  it('says which key is missing, and is sound with the right one, opened once', async () => {
+    const { key, content } = await encrypted();
+    const file = { path: NAME, bytes: content.length };
+    const plain = memoryArchive({ [NAME]: content });
+    const opens: string[] = [];
+    const counting = {
+      ...plain,
+      open: (path: string) => {
+        opens.push(path);
+        return plain.open(path);
+      },
+    };
+    const other = await generateIdentity();
+    const withKeys = (...keys: string[]): ReturnType<typeof checkContainer> =>
+      checkContainer(
+        decryptingArchive(counting, () => Promise.resolve(keys)),
+        file,
+      );
+    const says = async (...keys: string[]): Promise<unknown> => (await withKeys(...keys)).reason;
+    expect(await says()).toContain('LIFEBOAT_AGE_IDENTITY names no key');
+    expect(await says(other)).toContain('none of the keys in LIFEBOAT_AGE_IDENTITY opens it');
+    opens.length = 0;
+    expect(await withKeys(other, key)).toEqual({ status: 'sound' });
+    expect(opens).toHaveLength(1);
   });
 });

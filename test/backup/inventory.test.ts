@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 
 import { mapAtMost } from '../../src/backup/inventory/at-most.js';
-import { decidePairs, type Holds, type PairDecision } from '../../src/backup/inventory/decide-pairs.js';
+import { decideBackups, type BackupDecision, type Holds } from '../../src/backup/inventory/decide-backups.js';
 import { takeInventory } from '../../src/backup/inventory/inventory.js';
 import { removeCopies, type RemoveOptions } from '../../src/backup/inventory/remove-copies.js';
 import { writableLocalArchive } from '../../src/stores/archive/local-writer.js';
@@ -11,7 +11,7 @@ import type { Archive } from '../../src/stores/archive/archive.js';
 import { ExitCode, Failure } from '../../src/failure.js';
 import { folderWith } from '../support/archive-files.js';
 import { policyOf } from './keep/candidates.js';
-import { hoursBefore, pairFiles, type PairSpec } from './pair-files.js';
+import { hoursBefore, notesAsSeen, pairFiles, type PairSpec } from './pair-files.js';
 
 const NOW = new Date('2026-11-21T12:00:00Z');
 const at = (hours: number): string => hoursBefore(NOW, hours);
@@ -35,6 +35,7 @@ function folder(
   ) as object;
   const root = folderWith(files as Record<string, Buffer>);
   folders.push(root);
+  notesAsSeen(root);
   return root;
 }
 
@@ -53,10 +54,10 @@ const down: Archive = {
   open: () => Promise.reject(new Error('it was not listed')),
 };
 
-const removedOf = (decisions: readonly PairDecision[]): string[] =>
-  decisions.filter(({ action }) => action === 'remove').map(({ pair }) => pair.timestamp);
-const rulesOf = (decisions: readonly PairDecision[], hours: number): string[] =>
-  decisions.find(({ pair }) => pair.timestamp === at(hours))?.reasons.map(({ rule }) => rule) ?? [];
+const removedOf = (decisions: readonly BackupDecision[]): string[] =>
+  decisions.filter(({ action }) => action === 'remove').map(({ backup }) => backup.timestamp);
+const rulesOf = (decisions: readonly BackupDecision[], hours: number): string[] =>
+  decisions.find(({ backup }) => backup.timestamp === at(hours))?.reasons.map(({ rule }) => rule) ?? [];
 
 describe('an inventory', () => {
   it('joins the copies of a backup, and tells what is known of each', async () => {
@@ -68,7 +69,7 @@ describe('an inventory', () => {
       [60, { only: 'graph', encrypted: true }],
     ]);
     const two = place([[2], [70, { without: 'vectors' }]]);
-    const { pairs, places } = await takeInventory([one, two], NOW);
+    const { backups: pairs, places } = await takeInventory([one, two], NOW);
     expect(pairs.map(({ timestamp }) => timestamp)).toEqual([2, 30, 50, 60, 70].map(at));
     expect(pairs.map(({ copies }) => copies.length)).toEqual([2, 1, 1, 1, 1]);
     expect(pairs.map(({ complete }) => complete)).toEqual([true, true, true, true, false]);
@@ -88,7 +89,7 @@ describe('an inventory', () => {
 
   it('names the place that cannot be reached, and shows the others', async () => {
     const missing = writableLocalArchive('/nowhere/at/all');
-    const { pairs, places } = await takeInventory([place([[1]]), down, missing], NOW);
+    const { backups: pairs, places } = await takeInventory([place([[1]]), down, missing], NOW);
     expect(pairs).toHaveLength(1);
     expect(places.map(({ failure }) => failure?.code ?? null)).toEqual([null, 's3-unreachable', null]);
     expect(places.at(-1)?.missing).toBe('the folder is not there');
@@ -110,7 +111,7 @@ describe('an inventory', () => {
       pairFiles(at(3))[`lifeboat_${at(3)}.manifest.json`]?.toString().replace('120', '121') ?? '',
     );
     writeFileSync(join(root, `lifeboat_${at(3)}.pinned.json`), '{"at": "2026');
-    const { pairs } = await takeInventory([writableLocalArchive(root)], NOW);
+    const { backups: pairs } = await takeInventory([writableLocalArchive(root)], NOW);
     expect(pairs[0]?.broken).toContain('has 5 bytes where the manifest says');
     expect(pairs[1]).toMatchObject({ complete: true, verified: null });
     expect(pairs[2]).toMatchObject({ complete: true, counts: null, pinned: { reason: null } });
@@ -123,10 +124,11 @@ describe('an inventory', () => {
       'notes.txt': Buffer.from('x'),
       'falkordb/falkordb_latest.json.gz': Buffer.from('x'),
       [`falkordb/falkordb_${at(9)}.json.gz.bak`]: Buffer.from('x'),
-      [`lifeboat_${at(9)}.sqlite.manifest.json`]: Buffer.from('x'),
+      [`lifeboat_${at(9)}.other.manifest.json`]: Buffer.from('x'),
+      [`sqlite/sqlite_${at(9)}.json.gz`]: Buffer.from('x'),
     };
     const archive = place([[1], [5, { base: 'automem-backups/' }]], others);
-    const { pairs } = await takeInventory([archive], NOW);
+    const { backups: pairs } = await takeInventory([archive], NOW);
     expect(pairs.map(({ timestamp, copies }) => [timestamp, copies[0]?.isOwn, copies[0]?.place])).toEqual([
       [at(1), true, archive.place],
       [at(5), false, `${archive.place}/automem-backups`],
@@ -139,7 +141,7 @@ describe('deciding on an inventory', () => {
 
   it('decides on a backup once for all places', async () => {
     const inventory = await takeInventory([place([[1], [2], [3]]), place([[1], [2], [3]])], NOW);
-    const decisions = decidePairs(inventory, last(2), FREE, NOW);
+    const decisions = decideBackups(inventory, last(2), FREE, NOW);
     expect(removedOf(decisions)).toEqual([at(3)]);
     expect(decisions.at(-1)?.copies).toHaveLength(2);
   });
@@ -147,7 +149,7 @@ describe('deciding on an inventory', () => {
   it('guards the newest at each place by itself', async () => {
     const full = { verified: { level: 'full', ok: true } } as const;
     const inventory = await takeInventory([place([[1, full], [2], [3]]), place([[2], [3], [4]])], NOW);
-    const decisions = decidePairs(inventory, last(1), FREE, NOW);
+    const decisions = decideBackups(inventory, last(1), FREE, NOW);
     expect(removedOf(decisions)).toEqual([at(3), at(4)]);
     expect(rulesOf(decisions, 2)).toContain('newest-complete');
   });
@@ -156,7 +158,7 @@ describe('deciding on an inventory', () => {
     const full = { verified: { level: 'full', ok: true } } as const;
     const quick = { verified: { level: 'quick', ok: true } } as const;
     const archive = place([[1, { only: 'graph' }], [2, quick], [3, full], [4], [5, full]]);
-    const decisions = decidePairs(await takeInventory([archive], NOW), last(1), FREE, NOW);
+    const decisions = decideBackups(await takeInventory([archive], NOW), last(1), FREE, NOW);
     expect(removedOf(decisions)).toEqual([at(4), at(5)]);
   });
 
@@ -164,9 +166,28 @@ describe('deciding on an inventory', () => {
     const failed = { verified: { level: 'full', ok: false } } as const;
     const archive = place([[1], [30, failed], [60, { without: 'graph' }], [90, failed]]);
     const inventory = await takeInventory([archive], NOW);
-    const decisions = decidePairs(inventory, last(2), FREE, NOW);
+    const decisions = decideBackups(inventory, last(2), FREE, NOW);
     expect(removedOf(decisions)).toEqual([at(60), at(90)]);
     expect(decisions[1]?.reasons.at(-1)?.says).toContain('damaged');
+  });
+
+  it('takes a backup for verified where one copy is, and never for the sake of a copy that failed', async () => {
+    const full = { verified: { level: 'full', ok: true } } as const;
+    const failed = { verified: { level: 'full', ok: false } } as const;
+    const older: [number, PairSpec?] = [5, full];
+    const good = await takeInventory([place([[1, failed], older]), place([[1, full], older])], NOW);
+    const decisions = decideBackups(good, last(1), FREE, NOW);
+    expect(rulesOf(decisions, 1)).toContain('newest-verified');
+    // Where the newest failed, the older one is the good one, and stays.
+    expect(rulesOf(decisions, 5)).toEqual(['newest-verified', 'minimum']);
+    const bad = await takeInventory([place([[1, failed], older]), place([[1, failed], older])], NOW);
+    expect(rulesOf(decideBackups(bad, last(1), FREE, NOW), 1)).not.toContain('newest-verified');
+    const none = await takeInventory([place([[1, failed], [5]]), place([[1], [5]])], NOW);
+    const rules = decideBackups(none, last(1), FREE, NOW);
+    expect([rulesOf(rules, 1), rulesOf(rules, 5)]).toEqual([
+      expect.arrayContaining(['newest-complete']),
+      ['newest-complete', 'minimum'],
+    ]);
   });
 
   it('keeps what is pinned, used or locked everywhere; a lock at one place holds there', async () => {
@@ -174,14 +195,14 @@ describe('deciding on an inventory', () => {
     const inventory = await takeInventory([place(specs), place(specs)], NOW);
     const holds: Holds = {
       inUse: (timestamp) => (timestamp === at(3) ? ['run-1'] : []),
-      lockedUntil: ({ pair, archive }) => {
-        if (pair.timestamp === at(4)) return 'hold';
-        return pair.timestamp === at(5) && archive === inventory.places[1]?.archive
+      lockedUntil: ({ timestamp, archive }) => {
+        if (timestamp === at(4)) return 'hold';
+        return timestamp === at(5) && archive === inventory.places[1]?.archive
           ? '2040-01-01T00:00:00Z'
           : null;
       },
     };
-    const decisions = decidePairs(inventory, last(1), holds, NOW);
+    const decisions = decideBackups(inventory, last(1), holds, NOW);
     expect(removedOf(decisions)).toEqual([at(5)]);
     expect(decisions.flatMap(({ reasons }) => reasons.map(({ says }) => says))).toEqual(
       expect.arrayContaining(['pinned: why', 'in use by run-1', 'under a legal hold']),
@@ -192,8 +213,8 @@ describe('deciding on an inventory', () => {
 describe('removing', () => {
   const options: RemoveOptions = { inUse: () => [], lockedUntil: () => null, now: NOW };
   const names = async (archive: Archive): Promise<string[]> => (await archive.list()).map(({ path }) => path);
-  const decided = async (archive: Archive, keepLast = 1): Promise<PairDecision[]> =>
-    decidePairs(await takeInventory([archive], NOW), policyOf({ keepLast, minimum: 1 }), FREE, NOW);
+  const decided = async (archive: Archive, keepLast = 1): Promise<BackupDecision[]> =>
+    decideBackups(await takeInventory([archive], NOW), policyOf({ keepLast, minimum: 1 }), FREE, NOW);
 
   it('takes all files of a pair, the halves before the manifest, and no others', async () => {
     const spec = { verified: { level: 'full', ok: true } } as const;
@@ -242,7 +263,7 @@ describe('removing', () => {
       const first = await removeCopies(failing, await decided(failing), options);
       expect(first).toMatchObject([{ outcome: 'failed', failure: { reason: 'the disk is gone' } }]);
       const after = await takeInventory([archive], NOW);
-      if (breaksAt > 1) expect(after.pairs[1]).toMatchObject({ timestamp: at(50), complete: false });
+      if (breaksAt > 1) expect(after.backups[1]).toMatchObject({ timestamp: at(50), complete: false });
       await removeCopies(archive, await decided(archive), options);
       expect((await names(archive)).filter((path) => path.includes(at(50)))).toEqual([]);
     }
@@ -284,7 +305,7 @@ describe('removing', () => {
       removeCopies(archive, decisions, options),
     ]);
     expect(both.flat().every(({ failure }) => failure === null)).toBe(true);
-    expect((await takeInventory([archive], NOW)).pairs.map(({ timestamp }) => timestamp)).toEqual([at(1)]);
+    expect((await takeInventory([archive], NOW)).backups.map(({ timestamp }) => timestamp)).toEqual([at(1)]);
   });
 });
 
@@ -324,7 +345,7 @@ describe('a half that was decrypted by hand beside itself', () => {
       { [path.replace(/\.age$/, '')]: Buffer.concat([content, content]) },
     );
     const inventory = await takeInventory([archive], NOW);
-    const decisions = decidePairs(inventory, policyOf({ keepLast: 1 }), FREE, NOW);
+    const decisions = decideBackups(inventory, policyOf({ keepLast: 1 }), FREE, NOW);
     expect(removedOf(decisions)).toEqual([at(2)]);
     expect(rulesOf(decisions, 50)).toContain('newest-verified');
   });

@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 
 import { sealManifest } from '../../src/backup/create/write-manifest.js';
 import { besidePath, halfPath, timestampOf } from '../../src/backup/layout.js';
-import type { VerifyLevel } from '../../src/backup/verify/verified-notes.js';
+import type { NotedFile, VerifiedResult, VerifyLevel } from '../../src/backup/verify/verified-notes.js';
+import { versionOf } from '../../src/stores/archive/archive.js';
 
 export interface PairSpec {
   base?: string;
@@ -14,6 +17,8 @@ export interface PairSpec {
   encrypted?: boolean;
   verified?: { level: VerifyLevel; ok: boolean; at?: string };
   pinned?: string;
+  /** Its manifest says that it was salvaged, and lost a node. */
+  salvaged?: true;
   /** Another content, and so other checksums. */
   seed?: string;
 }
@@ -28,7 +33,7 @@ export function pairFiles(timestamp: string, spec: PairSpec = {}): Record<string
   const { base = '', only, without, seed = '' } = spec;
   const files: Record<string, Buffer> = {};
   const described: Record<string, object> = {};
-  const facts: Record<string, { bytes: number; sha256: string }> = {};
+  const facts: Record<string, NotedFile> = {};
   for (const half of ['graph', 'vectors'] as const) {
     if (only !== undefined && only !== half) continue;
     const path = halfPath(half, timestamp) + (spec.encrypted === true ? '.age' : '');
@@ -37,7 +42,11 @@ export function pairFiles(timestamp: string, spec: PairSpec = {}): Record<string
     described[path] = { bytes: content.length, sha256, encryption: spec.encrypted === true ? 'age' : null };
     if (without === half) continue;
     files[base + path] = content;
-    facts[path] = { bytes: content.length, sha256 };
+    // The version is what a bucket tells; see notesAsSeen for folders.
+    facts[path] = {
+      ...{ bytes: content.length, sha256 },
+      version: createHash('md5').update(content).digest('hex'),
+    };
   }
   const body = {
     format: 'lifeboat-backup',
@@ -47,6 +56,7 @@ export function pairFiles(timestamp: string, spec: PairSpec = {}): Record<string
     graph: only === 'vectors' ? null : { name: 'memories', nodes: 130, memories: 120, relationships: 45 },
     vectors: only === 'graph' ? null : { collection: 'memories', points: 118 },
     files: described,
+    ...(spec.salvaged === true ? { salvaged_from: { timestamp, lost: { nodes: 1 }, halves_lost: [] } } : {}),
   };
   if (spec.manifest !== false)
     files[base + besidePath('manifest', timestamp)] = Buffer.from(sealManifest(body));
@@ -61,4 +71,18 @@ export function pairFiles(timestamp: string, spec: PairSpec = {}): Record<string
       JSON.stringify({ at: '2026-01-01T00:00:00Z', by: 'ada@host', reason: spec.pinned }),
     );
   return files;
+}
+
+/** Has the notes in a folder tell of its files as they lie there now, as a verification of them would have. */
+export function notesAsSeen(root: string): void {
+  for (const name of readdirSync(root, { recursive: true, encoding: 'utf8' })) {
+    if (!name.endsWith('.verified.json')) continue;
+    const notes = JSON.parse(readFileSync(join(root, name), 'utf8')) as { results: VerifiedResult[] };
+    for (const { files } of notes.results)
+      for (const [path, facts] of Object.entries(files)) {
+        const { size, mtime, ctime } = statSync(join(root, dirname(name), path));
+        Object.assign(facts, { version: versionOf(size, mtime), changed: ctime.toISOString() });
+      }
+    writeFileSync(join(root, name), JSON.stringify(notes));
+  }
 }

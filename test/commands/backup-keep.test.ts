@@ -13,7 +13,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { loadBackupCommand } from '../../src/commands/backup.js';
 import { Failure } from '../../src/failure.js';
 import { textWidth } from '../../src/report/text.js';
-import { hoursBefore, pairFiles, type PairSpec } from '../backup/pair-files.js';
+import { hoursBefore, notesAsSeen, pairFiles, type PairSpec } from '../backup/pair-files.js';
 import { redisLease } from '../../src/stores/lease/redis-lease.js';
 import { testContext, type TestContext } from '../support/context.js';
 import { startEngines } from '../support/engines.js';
@@ -56,6 +56,7 @@ function local(hours: number, spec: PairSpec = {}): void {
     mkdirSync(dirname(full), { recursive: true });
     writeFileSync(full, content);
   }
+  notesAsSeen(join(root, 'backups'));
 }
 
 async function freshBucket(options: { ObjectLockEnabledForBucket?: boolean } = {}): Promise<void> {
@@ -147,9 +148,14 @@ const LAST_TWO = ['--keep-last', '2', '--keep-hourly', '0', '--keep-daily', '0',
 describe('backup list', () => {
   it('shows folder and bucket in one table of 80 columns', async () => {
     await freshBucket();
-    local(1, { verified: { level: 'full', ok: true, at: new Date(NOW.getTime() - 600_000).toISOString() } });
+    const verified = {
+      level: 'full',
+      ok: true,
+      at: new Date(NOW.getTime() - 600_000).toISOString(),
+    } as const;
+    local(1, { verified });
     local(30, { pinned: 'before the move' });
-    await remote(1);
+    await remote(1, { verified });
     await remote(55, { without: 'graph' });
     await remote(80, { base: '' });
     const { context, exitCode } = await run(['list'], S3(), 80);
@@ -160,6 +166,36 @@ describe('backup list', () => {
     expect(lines[2]).toMatch(/ never +local +pinned \+\d$/);
     expect(lines.find((line) => line.startsWith(at(55)))).toMatch(/broken/);
     expect(lines.find((line) => line.startsWith('✗'))).toContain('the graph half is missing');
+  });
+
+  it('tells of each place how it was verified there, and counts a backup with one good copy as verified', async () => {
+    await freshBucket();
+    const ago = (minutes: number): string => new Date(NOW.getTime() - minutes * 60_000).toISOString();
+    // The bad copy was looked at before the good one.
+    local(1, { verified: { level: 'full', ok: true, at: ago(10) } });
+    await remote(1, { verified: { level: 'full', ok: false, at: ago(20) } });
+    local(2, { verified: { level: 'quick', ok: true, at: ago(10) } });
+    await remote(2);
+    const { stdout } = (await run(['list'], S3(), 120)).context;
+    expect(stdout).toMatch(new RegExp(`^${at(1)} .* local full 10m, s3 FAILED 20m +both `, 'm'));
+    expect(stdout).toMatch(new RegExp(`^${at(2)} .* local quick 10m, s3 never +both `, 'm'));
+    expect(stdout).toMatch(new RegExp(`^✗ ${at(1)} in s3://.*a verification of this copy did not pass`, 'm'));
+    const { lines } = await run(['list', '--json'], S3());
+    expect(lines[0]).toMatchObject({
+      ...{ complete: true, verified: { ok: false } },
+      places: [{ verified: { ok: true } }, { verified: { ok: false } }],
+    });
+    expect(lines.at(-1)).toMatchObject({ complete: 2, verified: 2 });
+    const shown = (await run(['show', at(1)], S3())).context.stdout;
+    expect(shown).toMatch(/^Verified +\S*backups: full .*: sound\n +s3:.*: NOT SOUND/m);
+    expect(shown).toContain(`Next        copy its files from ${join(root, 'backups')}`);
+    const kept = await run(['prune', '--dry-run', '--json', ...LAST_TWO, '--keep-last', '1'], S3());
+    const rules = kept.lines.map(({ reasons }) =>
+      (reasons as { rule: string }[] | undefined)?.map(({ rule }) => rule),
+    );
+    expect(rules[0]).toContain('newest-verified');
+    // Of the bucket it is the newest that is whole there.
+    expect(rules[1]).toContain('newest-complete');
   });
 
   it('drops columns in a narrow terminal, and never the timestamp', async () => {
@@ -202,7 +238,7 @@ describe('backup list', () => {
 describe('backup show', () => {
   it('tells everything that the manifest says', async () => {
     local(3, { pinned: 'why not', verified: { level: 'full', ok: true } });
-    const { context } = await run(['show', 'latest']);
+    const { context } = await run(['show', 'latest', '--manifest']);
     for (const text of ['120 memories', 'sound', 'why not', 'collection: memories', 'sha256', 'nodes: 130'])
       expect(context.stdout).toContain(text);
     const { lines } = await run(['show', at(3), '--json']);

@@ -46,7 +46,7 @@ describe('the SQLite store of MCP Memory Service', () => {
     const created = await backup('create', '--source', 'sqlite:memory.db');
     expect(created).toMatchObject({ exitCode: 0, failure: null });
     expect(created.stdout).toMatch(/integrity checked/);
-    expect(created.stdout).toContain('lifeboat backup restore --source sqlite:PATH --dry-run\n');
+    expect(created.stdout).toMatch(/lifeboat backup verify \d{8}_\d{6} --deep\n/);
     truncateSync(store, 3000);
     const dry = await backup('restore', '--source', 'sqlite:memory.db', '--dry-run', '--json');
     expect(dry.failure?.message ?? null).toBeNull();
@@ -106,6 +106,6 @@ describe('the SQLite store of MCP Memory Service', () => {
     const unknown = await backup('restore', '20200101_000000', '--source', 'sqlite:memory.db', '--dry-run');
     expect(unknown.failure).toMatchObject({ code: 'backup-unknown', exitCode: 4 });
     const encrypted = await backup('create', '--source', 'sqlite:memory.db', '--encrypt');
-    expect(encrypted.failure).toMatchObject({ code: 'not-encrypted', exitCode: 2 });
+    expect(encrypted.failure).toMatchObject({ code: 'no-recipient', exitCode: 2 });
   });
 });

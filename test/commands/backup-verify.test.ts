@@ -1,4 +1,13 @@
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Command } from 'commander';
@@ -242,6 +251,50 @@ describe('backup verify', () => {
       expect(readdirSync(tmpdir()).filter((name) => name.startsWith('lifeboat-deep-'))).toEqual(before);
     },
   );
+});
+
+describe('backup show', () => {
+  it('fits a screen of 24 lines and 80 columns, and gives the whole manifest where it is asked for', async () => {
+    const dir = copyOf(made);
+    await lifeboat(dir, 'verify');
+    await lifeboat(dir, 'pin', '--reason', 'before the migration of everything to the new host', stamp);
+    const { out } = await lifeboat(dir, 'show');
+    const lines = out.trimEnd().split('\n');
+    expect(lines.reduce((sum, line) => sum + Math.ceil(line.length / 80), 0)).toBeLessThanOrEqual(24);
+    for (const text of [
+      /^Holds +31 memories, 60 relationships, 30 points, /m,
+      /^Verified +full .*: sound$/m,
+      /^Labels +Entity \d+, Memory 30, .*and 2 more$/m,
+      /^Relations +[A-Z_]+ \d+, /m,
+      /^Collection +4 dimensions, Cosine, /m,
+      /^Written +by .* in .*; nothing was written meanwhile$/m,
+      new RegExp(`^All of it +lifeboat backup show ${stamp} --manifest$`, 'm'),
+    ])
+      expect(out).toMatch(text);
+    expect(out).not.toContain('sha256');
+    const whole = (await lifeboat(dir, 'show', '--manifest')).out;
+    expect(whole.split('\n').length).toBeGreaterThan(100);
+    expect(whole).toContain(lines[0]?.slice(0, 20));
+    expect(whole).toMatch(/sha256: [0-9a-f]{64}/);
+    const { lines: json } = await lifeboat(dir, 'show', '--json');
+    expect(json[0]).toMatchObject({ type: 'backup', timestamp: stamp, manifest: { timestamp: stamp } });
+  });
+
+  it('knows what a backup of AutoMem holds, once it was read', async () => {
+    const dir = copyOf(SAMPLE);
+    const memories = async (): Promise<unknown> =>
+      (await lifeboat(dir, 'list', '--json')).lines[0]?.['memories'];
+    expect(await memories()).toBeNull();
+    await lifeboat(dir, 'verify', '--quick');
+    expect(await memories()).toBeNull();
+    await lifeboat(dir, 'verify');
+    expect((await lifeboat(dir, 'list', '--json')).lines[0]).toMatchObject({
+      ...{ memories: 60, relationships: 336, points: 59, hasManifest: false },
+    });
+    expect((await lifeboat(dir, 'show')).out).toMatch(/^Holds +60 memories, 336 relationships, 59 points, /m);
+    utimesSync(halfOf(dir, 'qdrant'), new Date(), new Date());
+    expect(await memories()).toBeNull();
+  });
 });
 
 describe('backup salvage', () => {

@@ -156,6 +156,15 @@ export function writeContract(name: string, make: () => Promise<WritablePlace>):
       expect(await everything()).toEqual([path]);
     });
 
+    it('says whether it takes a file, and leaves nothing of the trial', async () => {
+      const { archive, everything } = await make();
+      const before = await everything().catch(() => null);
+      const free = await archive.tryOut(graph(archive.base));
+      expect(free === null || free > 0).toBe(true);
+      expect(await everything().catch(() => null)).toEqual(before);
+      await expect(archive.tryOut('../elsewhere')).rejects.toMatchObject({ name: 'Failure' });
+    });
+
     it('removes a file, and minds nothing that is not there', async () => {
       const { archive } = await make();
       const path = graph(archive.base);

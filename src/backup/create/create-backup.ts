@@ -193,8 +193,12 @@ function otherVectors({ vectors }: Halves): string[] {
       ];
 }
 
-/** Two backups never share a name, and none is ever written over. */
-async function freeTimestamp(targets: readonly Target[], started: Date): Promise<string> {
+/**
+ * The timestamp of a new backup, of whichever store: two never share one, and none is ever written over.
+ *
+ * @throws Failure when no place can be listed, or the seconds to come are taken too
+ */
+export async function freeTimestamp(targets: readonly Target[], started: Date): Promise<string> {
   const taken = new Set<string>();
   for (const target of targets) {
     await attempt(target, async () => {

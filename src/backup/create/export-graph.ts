@@ -126,7 +126,8 @@ async function watchIfAllowed(source: GraphSource): Promise<LiveWatch | null> {
   }
 }
 
-async function assertThere(store: GraphStore, graph: string): Promise<void> {
+/** @throws Failure `backup-source-empty` where there is nothing to back up */
+export async function assertThere(store: GraphStore, graph: string): Promise<void> {
   const kind = await store.kindOf(graph);
   if (kind === 'graph' && (await store.totals(graph)).nodes > 0) return;
   const reason =

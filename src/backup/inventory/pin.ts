@@ -5,8 +5,18 @@ import { FILE_FAILURES, type Archive } from '../../stores/archive/archive.js';
 import type { WritableArchive } from '../../stores/archive/writable.js';
 import { NOTE_BYTES, readBeside } from '../beside-file.js';
 import { besidePath } from '../layout.js';
+import { sqliteBesidePath } from '../sqlite/names.js';
 
-/** Why a pair is never pruned. */
+/** A backup, as far as its pin goes. */
+export interface Pinnable {
+  kind: 'automem' | 'sqlite';
+  /** The folder that it lies in: "" or a prefix that ends in "/". */
+  base: string;
+  /** `YYYYMMDD_HHMMSS`, UTC. */
+  timestamp: string;
+}
+
+/** Why a backup is never pruned. */
 export interface Pin {
   /** ISO-8601; null where the note cannot be read. */
   at: string | null;
@@ -17,15 +27,14 @@ export interface Pin {
 const UNREADABLE: Pin = { at: null, by: null, reason: null };
 
 /**
- * The pin of a pair. A note that cannot be read pins: better a backup too many.
+ * The pin of a backup. A note that cannot be read pins: better a backup too many.
  *
- * @param base the folder that the pair lies in: "" or a prefix that ends in "/"
  * @returns null where there is none
  * @throws Failure when the place cannot be read
  */
-export async function readPin(archive: Archive, base: string, timestamp: string): Promise<Pin | null> {
+export async function readPin(archive: Archive, backup: Pinnable): Promise<Pin | null> {
   try {
-    const text = await readBeside(archive, base + besidePath('pinned', timestamp), NOTE_BYTES);
+    const text = await readBeside(archive, pathOf(backup), NOTE_BYTES);
     if (text === null) return null;
     const value = parseJson(text);
     if (!isMap(value)) return UNREADABLE;
@@ -38,14 +47,9 @@ export async function readPin(archive: Archive, base: string, timestamp: string)
   }
 }
 
-/** Pins a pair, or says anew why. @throws Failure when the place does not take it */
-export async function writePin(
-  archive: WritableArchive,
-  base: string,
-  timestamp: string,
-  pin: Pin,
-): Promise<void> {
-  const file = await archive.create(base + besidePath('pinned', timestamp), { replace: true });
+/** Pins a backup, or says anew why. @throws Failure when the place does not take it */
+export async function writePin(archive: WritableArchive, backup: Pinnable, pin: Pin): Promise<void> {
+  const file = await archive.create(pathOf(backup), { replace: true });
   try {
     await file.write(Buffer.from(`${JSON.stringify(pin, null, 1)}\n`));
     await file.commit();
@@ -55,6 +59,10 @@ export async function writePin(
 }
 
 /** Takes the pin away; without one nothing happens. @throws Failure when the place does not let it go */
-export async function removePin(archive: WritableArchive, base: string, timestamp: string): Promise<void> {
-  await archive.remove(base + besidePath('pinned', timestamp));
+export async function removePin(archive: WritableArchive, backup: Pinnable): Promise<void> {
+  await archive.remove(pathOf(backup));
+}
+
+function pathOf({ kind, base, timestamp }: Pinnable): string {
+  return base + (kind === 'sqlite' ? sqliteBesidePath : besidePath)('pinned', timestamp);
 }

@@ -1,13 +1,15 @@
 import { DAY_MS, periodName, periodOf, PERIODS, type Period } from './periods.js';
 
-/** What is known of a backup pair when it is decided whether it stays. */
+/** What is known of a backup when it is decided whether it stays. */
 export interface RetentionCandidate {
-  /** `YYYYMMDD_HHMMSS`, UTC; one candidate for each. */
+  /** `YYYYMMDD_HHMMSS`, UTC; one candidate for each of a kind and source. */
   timestamp: string;
   /** ISO-8601. */
   takenAt: string;
-  /** What it is a backup of. Those of one store alone never take the place of those of both. */
-  kind?: 'both' | 'graph' | 'vectors';
+  /** What it is a backup of. Those of one store alone never take the place of those of both, nor of another kind. */
+  kind?: 'both' | 'graph' | 'vectors' | 'sqlite';
+  /** Which store of its kind, where there may be several: the path of a SQLite file. Each is counted by itself. */
+  source?: string | null;
   /** All of it is there, and nothing of it is known to be broken. */
   complete: boolean;
   /** It was read to its end as it lies there now, and nothing was wrong. */
@@ -90,7 +92,7 @@ interface Entry<C> {
 
 /**
  * Decides of each backup pair whether it stays. Never removed: the newest verified pair (where none ever was, the newest
- * complete one), of each kind, what is pinned, what a run uses, what Object Lock holds, what lies in the future, and the newest
+ * complete one), of each kind and source, what is pinned, what a run uses, what Object Lock holds, what lies in the future, and the newest
  * `minimum` complete pairs. Incomplete pairs count for no rule; they go once they are a day old and a younger complete
  * pair exists. Deciding again on what was kept removes nothing more, and the order of the candidates does not matter.
  *
@@ -112,16 +114,17 @@ export function decideRetention<C extends RetentionCandidate>(
   for (const entry of entries) entry.guarded.push(...guardsOf(entry.candidate, now));
   const counted = entries.filter(({ candidate }) => candidate.complete && !candidate.fromFuture);
   const limits = new Map<Entry<C>, RetentionReason>();
-  for (const ofOneKind of KINDS.map((kind) => counted.filter((entry) => kindOf(entry) === kind))) {
-    claim(ofOneKind, policy);
-    guardNewest(ofOneKind, policy.minimum);
-    for (const [entry, reason] of limitsOf(ofOneKind, policy, now)) limits.set(entry, reason);
+  for (const group of new Set(counted.map(groupOf))) {
+    const ofOne = counted.filter((entry) => groupOf(entry) === group);
+    claim(ofOne, policy);
+    guardNewest(ofOne, policy.minimum);
+    for (const [entry, reason] of limitsOf(ofOne, policy, now)) limits.set(entry, reason);
   }
   return entries.map((entry) => {
     if (entry.candidate.complete) return decide(entry, limits.get(entry));
     return decideIncomplete(
       entry,
-      counted.find((other) => kindOf(other) === kindOf(entry)),
+      counted.find((other) => groupOf(other) === groupOf(entry)),
       now,
     );
   });
@@ -136,15 +139,19 @@ export function hasNoRule(policy: RetentionPolicy): boolean {
   return keepLast === 0 && keepWithinSeconds === null && PERIODS.every((period) => policy[period] === 0);
 }
 
-const KINDS = ['both', 'graph', 'vectors'] as const;
+/** What is counted together. */
+function groupOf<C extends RetentionCandidate>({ candidate }: Entry<C>): string {
+  return JSON.stringify([candidate.kind ?? 'both', candidate.source ?? null]);
+}
 
-function kindOf<C extends RetentionCandidate>({ candidate }: Entry<C>): (typeof KINDS)[number] {
-  return candidate.kind ?? 'both';
+function nounOf({ kind }: RetentionCandidate): string {
+  return kind === 'sqlite' ? 'backup' : 'pair';
 }
 
 function newestFirst<C extends RetentionCandidate>(a: Entry<C>, b: Entry<C>): number {
   if (a.at !== b.at) return b.at - a.at;
-  return a.candidate.timestamp < b.candidate.timestamp ? 1 : -1;
+  const [one, other] = [a, b].map((entry) => `${entry.candidate.timestamp} ${groupOf(entry)}`);
+  return (one ?? '') < (other ?? '') ? 1 : -1;
 }
 
 /** Notes on each entry which rules of the policy keep it. */
@@ -197,13 +204,17 @@ function guardsOf(candidate: RetentionCandidate, now: Date): RetentionReason[] {
 function guardNewest<C extends RetentionCandidate>(counted: readonly Entry<C>[], minimum: number): void {
   const verified = counted.find(({ candidate }) => candidate.verified);
   if (verified !== undefined) {
-    verified.guarded.push({ rule: 'newest-verified', says: 'the newest verified pair' });
+    verified.guarded.push({
+      rule: 'newest-verified',
+      says: `the newest verified ${nounOf(verified.candidate)}`,
+    });
   } else {
-    const says = 'the newest complete pair, and none was ever verified';
-    counted[0]?.guarded.push({ rule: 'newest-complete', says });
+    const newest = counted[0];
+    const says = `the newest complete ${newest === undefined ? '' : nounOf(newest.candidate)}, and no whole one was ever verified`;
+    newest?.guarded.push({ rule: 'newest-complete', says });
   }
-  for (const { guarded } of counted.slice(0, minimum)) {
-    guarded.push({ rule: 'minimum', says: `one of the ${minimum} newest complete pairs` });
+  for (const { guarded, candidate } of counted.slice(0, minimum)) {
+    guarded.push({ rule: 'minimum', says: `one of the ${minimum} newest complete ${nounOf(candidate)}s` });
   }
 }
 
@@ -256,14 +267,15 @@ function decideIncomplete<C extends RetentionCandidate>(
     reasons,
     overruled: [],
   });
+  const noun = nounOf(candidate);
   if (guarded.length > 0) return because('keep', ...guarded);
   if (newestComplete === undefined || newestComplete.at <= at) {
-    return because('keep', { rule: 'broken', says: 'incomplete, but no younger pair is complete' });
+    return because('keep', { rule: 'broken', says: `incomplete, but no younger ${noun} is complete` });
   }
   if (now.getTime() - at <= BROKEN_AFTER_MS) {
     return because('keep', { rule: 'broken', says: 'incomplete, but less than a day old' });
   }
-  return because('remove', { rule: 'broken', says: 'incomplete, and a younger pair is complete' });
+  return because('remove', { rule: 'broken', says: `incomplete, and a younger ${noun} is complete` });
 }
 
 function daysOf(seconds: number): string {

@@ -5,14 +5,17 @@ import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 
-import { ExitCode, Failure, Interrupted } from '../../failure.js';
+import { Interrupted } from '../../failure.js';
 import { makePrivateFolder, type PrivateFolder } from '../../stores/archive/private-folder.js';
-import type { PendingFile, WritableArchive } from '../../stores/archive/writable.js';
 import { openMemoryStore } from '../../stores/sqlite/open-memory-store.js';
 import { storeFailure } from '../../stores/sqlite/sqlite-failure.js';
 import type { SqliteFile, TableCounts } from '../../stores/sqlite/sqlite-file.js';
-import { timestampOf } from '../layout.js';
-import { sqliteManifestPath, sqlitePath } from './names.js';
+import { freeTimestamp, type PlacedBackup } from '../create/create-backup.js';
+import type { Target } from '../create/half-file.js';
+import { ENCRYPTED_SUFFIX } from '../layout.js';
+import { sqliteBesidePath, sqlitePath } from './names.js';
+import { placeBackup } from './place-backup.js';
+import { PlacedFile } from './placed-file.js';
 import { proveCopy, type ProvenCopy } from './prove-copy.js';
 import { manifestBytes, type ManifestFile } from './sqlite-manifest.js';
 
@@ -22,10 +25,13 @@ const READ_SIZE = 1 << 20;
 export interface SqliteBackupOptions {
   /** Absolute path of the live store. */
   source: string;
-  archive: WritableArchive;
+  /** Where it goes; at least one. What goes wrong at one is noted there. */
+  targets: readonly Target[];
+  /** age recipients; none: not encrypted. */
+  recipients: readonly string[];
   /** Absolute folder for the copy while it is proven, with room for the whole store; the backup folder itself, or TMPDIR. */
   scratch: string;
-  /** When the run began; its second names the files. */
+  /** When the run began; its second names the files, or the next one that is free. */
   startedAt: Date;
   /** "lifeboat 0.1.0". */
   tool: string;
@@ -36,11 +42,13 @@ export interface SqliteBackupOptions {
 
 export interface SqliteBackup {
   timestamp: string;
+  /** At the first place that has it. */
   path: string;
   manifestPath: string;
   /** Of the file as it lies there. */
   bytes: number;
   sha256: string;
+  encryption: 'age' | null;
   /** Of the database. */
   plainBytes: number;
   tables: TableCounts;
@@ -49,32 +57,34 @@ export interface SqliteBackup {
   writesMeanwhile: boolean;
   notes: string[];
   seconds: number;
+  places: PlacedBackup[];
 }
 
 /**
  * Backs up the SQLite store of MCP Memory Service while it is in use: SQLite's online backup of one state of it into a private
- * file, which is proven there (integrity check, the rows of every table as they were counted in that state), compressed into
- * the archive, and described by a manifest. In WAL mode, which the service sets, writers are not held up; in rollback mode
- * their commits wait for the copy.
+ * file, which is proven there (integrity check, the rows of every table as they were counted in that state), compressed and
+ * encrypted to all places at once, and described by a manifest. In WAL mode, which the service sets, writers are not held up;
+ * in rollback mode their commits wait for the copy. A place that fails does not stop the others, and is told in the result.
  *
- * @throws Failure when the source is no sound store, when the copy is not what was counted, or when either cannot be read
- *   or written; nothing is left in the archive then
+ * @throws Failure when the source is no sound store, when the copy is not what was counted, or when it lies nowhere in the
+ *   end; nothing of it is left anywhere then
  */
 export async function backUpSqlite(options: SqliteBackupOptions): Promise<SqliteBackup> {
-  const { archive, scratch, startedAt } = options;
-  const path = `${archive.base}${sqlitePath(timestampOf(startedAt))}`;
+  const { targets, recipients, scratch, startedAt } = options;
   const store = await openMemoryStore(options.source);
   let folder: PrivateFolder | undefined;
-  let pending: PendingFile | undefined;
+  let pending: PlacedFile | undefined;
   try {
     // Before any work: whether there is a place to write to.
-    pending = await archive.create(path);
+    const timestamp = await freeTimestamp(targets, startedAt);
+    const ending = recipients.length > 0 ? ENCRYPTED_SUFFIX : '';
+    pending = await PlacedFile.open(targets, sqlitePath(timestamp) + ending, recipients);
     folder = await makePrivateFolder(scratch);
     checkSource(store, folder);
     const copy = await copyStore(store, join(folder.path, 'copy.sqlite3'), options);
     stopIfAsked(options.signal);
-    const file = await compressInto(pending, copy.path, options.signal);
-    return await finish(options, pending, path, copy, file);
+    const file = await compressInto(pending, copy.path, options);
+    return await finish(options, timestamp, pending, copy, file);
   } finally {
     store.close();
     await pending?.abandon();
@@ -129,16 +139,26 @@ async function copyStore(
 }
 
 /** Compresses and hashes in one pass. */
-async function compressInto(pending: PendingFile, copy: string, signal?: AbortSignal): Promise<ManifestFile> {
-  const plain = new Tally();
-  const packed = new Tally();
+async function compressInto(
+  pending: PlacedFile,
+  copy: string,
+  { recipients, signal }: SqliteBackupOptions,
+): Promise<ManifestFile> {
+  const hash = createHash('sha256');
+  let plainBytes = 0;
+  const tap = new Transform({
+    transform: (chunk: Buffer, _encoding, done) => {
+      plainBytes += chunk.length;
+      hash.update(chunk);
+      done(null, chunk);
+    },
+  });
   let refusal: unknown;
   try {
     await pipeline(
       createReadStream(copy, { highWaterMark: READ_SIZE }),
-      plain.tap(),
+      tap,
       createGzip({ chunkSize: READ_SIZE }),
-      packed.tap(),
       async (chunks: AsyncIterable<Buffer>) => {
         for await (const chunk of chunks) {
           await pending.write(chunk).catch((error: unknown) => {
@@ -154,28 +174,25 @@ async function compressInto(pending: PendingFile, copy: string, signal?: AbortSi
     // Node.js 22 throws that it stopped the other streams, not why.
     throw refusal ?? error;
   }
+  const { bytes, sha256 } = await pending.finish();
   return {
-    bytes: packed.bytes,
-    sha256: packed.digest(),
-    encryption: null,
-    plain_bytes: plain.bytes,
-    plain_sha256: plain.digest(),
+    ...{ bytes, sha256, encryption: recipients.length > 0 ? ('age' as const) : null },
+    ...{ plain_bytes: plainBytes, plain_sha256: hash.digest('hex') },
   };
 }
 
-/** Gives the file its name, then the manifest: a file without one is still whole, a manifest without a file would be a lie. */
+/** Describes it, and gives it its name wherever it can have it. */
 async function finish(
   options: SqliteBackupOptions,
-  pending: PendingFile,
-  path: string,
+  timestamp: string,
+  pending: PlacedFile,
   copy: StoreCopy,
   file: ManifestFile,
 ): Promise<SqliteBackup> {
-  const { archive, startedAt } = options;
-  const timestamp = timestampOf(startedAt);
+  const { targets, startedAt } = options;
   const finishedAt = new Date();
   const seconds = Math.max(0, finishedAt.getTime() - startedAt.getTime()) / 1000;
-  const { tables, memories, notes, writesMeanwhile } = copy;
+  const { tables, memories, schemaSha256, notes, writesMeanwhile } = copy;
   const manifest = manifestBytes({
     timestamp,
     taken_at: startedAt.toISOString(),
@@ -183,68 +200,22 @@ async function finish(
     seconds,
     tool: options.tool,
     source: { store: 'mcp-memory-service', path: options.source, sqlite: process.versions.sqlite ?? '' },
-    files: { [sqlitePath(timestamp)]: file },
+    files: { [pending.path]: file },
     tables,
+    schema_sha256: schemaSha256,
     memories,
     writes_meanwhile: writesMeanwhile,
   });
-  const manifestPath = `${archive.base}${sqliteManifestPath(timestamp)}`;
-  const { bytes } = await pending.commit();
-  try {
-    if (bytes !== file.bytes) throw shortFile(archive, path, bytes, file.bytes);
-    await writeWhole(archive, manifestPath, manifest);
-  } catch (error) {
-    // What is wrong with the backup is the news; that its file cannot be removed either is not.
-    await archive.remove(path).catch(() => undefined);
-    throw error;
-  }
+  const beside = sqliteBesidePath('manifest', timestamp);
+  const places = await placeBackup(targets, pending, file.bytes, { path: beside, content: manifest });
+  const base = targets.find(({ failure }) => failure === null)?.archive.base ?? '';
   return {
-    ...{ timestamp, path, manifestPath, bytes: file.bytes, sha256: file.sha256 },
-    ...{ plainBytes: file.plain_bytes, tables, memories, writesMeanwhile, notes, seconds },
+    ...{ timestamp, path: base + pending.path, manifestPath: base + beside },
+    ...{ bytes: file.bytes, sha256: file.sha256, encryption: file.encryption, plainBytes: file.plain_bytes },
+    ...{ tables, memories, writesMeanwhile, notes, seconds, places },
   };
-}
-
-async function writeWhole(archive: WritableArchive, path: string, content: Buffer): Promise<void> {
-  const pending = await archive.create(path);
-  try {
-    await pending.write(content);
-    await pending.commit();
-  } finally {
-    await pending.abandon();
-  }
-}
-
-function shortFile(archive: WritableArchive, path: string, found: number, written: number): Failure {
-  return new Failure({
-    operation: 'write the backup',
-    subject: `${archive.place}: ${path}`,
-    reason: `${found} bytes lie there where ${written} were written`,
-    hint: 'Check the disk or the bucket, and try again.',
-    exitCode: ExitCode.failed,
-    code: 'backup-short',
-  });
 }
 
 function stopIfAsked(signal: AbortSignal | undefined): void {
   if (signal?.aborted === true) throw new Interrupted();
-}
-
-/** Counts and hashes what passes. */
-class Tally {
-  bytes = 0;
-  private readonly hash = createHash('sha256');
-
-  tap(): Transform {
-    return new Transform({
-      transform: (chunk: Buffer, _encoding, done) => {
-        this.bytes += chunk.length;
-        this.hash.update(chunk);
-        done(null, chunk);
-      },
-    });
-  }
-
-  digest(): string {
-    return this.hash.digest('hex');
-  }
 }

@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+
 import { ExitCode, Failure } from '../../failure.js';
 import { readFileHeader } from '../../stores/sqlite/file-header.js';
 import {
@@ -11,6 +13,8 @@ import { SqliteFile, type TableCounts } from '../../stores/sqlite/sqlite-file.js
 export interface ProvenCopy {
   tables: TableCounts;
   memories: MemoryStoreFacts;
+  /** SHA-256 of the statements that made tables, indexes, triggers and views. */
+  schemaSha256: string;
   /** What is wrong with search indexes, which the service can build anew. */
   notes: string[];
 }
@@ -38,7 +42,7 @@ export async function proveCopy(
     requireMemoryStore(file, subject);
     const tables = file.counts();
     if (expected !== null) compareCounts(subject, expected, tables);
-    return { tables, memories: describeMemoryStore(file), notes };
+    return { tables, memories: describeMemoryStore(file), schemaSha256: schemaOf(file), notes };
   } catch (error) {
     if (!(error instanceof Failure) || error.subject === subject) throw error;
     // The file has a name of its own that tells nobody anything.
@@ -46,6 +50,15 @@ export async function proveCopy(
   } finally {
     file?.close();
   }
+}
+
+/** SQLite's own tables are left out: their statements are those of its version. */
+function schemaOf(file: SqliteFile): string {
+  const rows = file.all(
+    "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY type, name",
+  );
+  const made = rows.map(({ type, name, tbl_name: table, sql }) => [type, name, table, sql]);
+  return createHash('sha256').update(JSON.stringify(made)).digest('hex');
 }
 
 /** @throws Failure `sqlite-backup-corrupt`, naming the tables whose rows differ */

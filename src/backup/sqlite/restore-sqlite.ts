@@ -7,23 +7,24 @@ import type { Archive } from '../../stores/archive/archive.js';
 import { makePrivateFolder } from '../../stores/archive/private-folder.js';
 import { SqliteFile, type TableCounts } from '../../stores/sqlite/sqlite-file.js';
 import { timestampOf } from '../layout.js';
-import { sqlitePath } from './names.js';
+import type { SqliteBackupFile } from './names.js';
 import { compareCounts, proveCopy, type ProvenCopy } from './prove-copy.js';
 import { rebuildGraph, type GraphRebuild } from './rebuild-graph.js';
 import { discard, replaceStore, type Replaced } from './replace-store.js';
 import { examineTarget, refuseIfInUse, type RestoreTarget } from './restore-target.js';
-import { readSqliteManifest, type SqliteManifest } from './sqlite-manifest.js';
-import { unpackSqlite, type Unpacked } from './unpack-sqlite.js';
+import { expectedOf, readSqliteManifest, type SqliteManifest } from './sqlite-manifest.js';
+import { unpackSqlite, type Identities, type Unpacked } from './unpack-sqlite.js';
 
 /** How much of a disk's free space may be filled. */
 const SHARE = 0.9;
 
 export interface SqliteRestoreOptions {
+  /** Whose files are as they lie there. */
   archive: Archive;
-  /** Where in the archive: "" or a prefix that ends in "/". */
-  base: string;
-  /** Which backup: `YYYYMMDD_HHMMSS`. */
-  timestamp: string;
+  /** Which backup. */
+  file: SqliteBackupFile;
+  /** Where it is encrypted. */
+  identities: Identities;
   /** Absolute path of the store; it need not be there. */
   target: string;
   /** Absolute folder for what a dry run unpacks. */
@@ -68,9 +69,9 @@ export interface SqliteRestore {
  */
 export async function restoreSqlite(options: SqliteRestoreOptions): Promise<SqliteRestore> {
   const started = performance.now();
-  const { archive, base, timestamp, dryRun, force } = options;
+  const { archive, file, dryRun, force } = options;
   const target = await examineTarget(options.target, { force, onlyAsk: dryRun });
-  const manifest = await readSqliteManifest(archive, base, timestamp);
+  const manifest = await readSqliteManifest(archive, file.base, file.timestamp);
   const place = await makePlace(target.path, options);
   try {
     const { proven, graph, unpacked } = await prepare(place, manifest, options);
@@ -82,9 +83,17 @@ export async function restoreSqlite(options: SqliteRestoreOptions): Promise<Sqli
     }
     const seconds = (performance.now() - started) / 1000;
     return {
-      ...{ timestamp, path: `${base}${sqlitePath(timestamp)}`, hasManifest: manifest !== null, target },
+      ...{ timestamp: file.timestamp, path: file.path, hasManifest: manifest !== null, target },
       ...{ kept: replaced.kept, tables: proven.tables, memories: proven.memories, graph, unpacked },
-      ...{ notes: [...proven.notes, ...replaced.notes, ...notesOn(target)], dryRun, seconds },
+      ...{
+        notes: [
+          ...proven.notes,
+          ...replaced.notes,
+          ...notesOn(target),
+          ...fromElsewhere(manifest, [options.target, target.path]),
+        ],
+      },
+      ...{ dryRun, seconds },
     };
   } finally {
     await place.clear();
@@ -115,10 +124,10 @@ async function prepare(
   manifest: SqliteManifest | null,
   options: SqliteRestoreOptions,
 ): Promise<{ proven: ProvenCopy; graph: GraphRebuild | null; unpacked: Unpacked }> {
-  const { archive, base, timestamp, signal, startedAt } = options;
-  const inner = sqlitePath(timestamp);
-  const path = `${base}${inner}`;
-  const unpacked = await unpackSqlite(archive, path, manifest?.files[inner] ?? null, place.path, place.room);
+  const { archive, file, identities, signal, startedAt } = options;
+  const { path } = file;
+  const to = { to: place.path, room: place.room, signal };
+  const unpacked = await unpackSqlite(archive, file, expectedOf(manifest, file), identities, to);
   stopIfAsked(signal);
   const proven = await proveCopy(place.path, path, manifest?.tables ?? null);
   stopIfAsked(signal);
@@ -158,6 +167,12 @@ function unproven(path: string, reason: string, kept: string | null, cause?: unk
     },
     { cause },
   );
+}
+
+/** Two services may keep their backups in one folder. */
+function fromElsewhere(manifest: SqliteManifest | null, targets: readonly string[]): string[] {
+  const path = manifest?.source.path;
+  return path === undefined || targets.includes(path) ? [] : [`the backup is of another store: ${path}`];
 }
 
 function notesOn({ state, inUse, path }: RestoreTarget): string[] {

@@ -1,5 +1,5 @@
-import { realpath, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { readlink, realpath, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 
 import { Failure } from '../../failure.js';
 import { readFileHeader } from '../../stores/sqlite/file-header.js';
@@ -65,18 +65,41 @@ export function refuseIfInUse({ path, state }: RestoreTarget, force: boolean): v
   if (state === 'store' && !force && takeSoleUse(path) === 'in-use') throw inUseFailure(path);
 }
 
-/** A link stays a link: what it leads to is replaced. */
+/** How many links are followed; what the system follows itself. */
+const MAX_LINKS = 40;
+
+/**
+ * A link stays a link: what it leads to is replaced. Where that is not there, it is made there: the link says where the store
+ * belongs, and a file in the link's own place would be on another disk than the operator wants.
+ */
 async function resolveTarget(target: string): Promise<string> {
-  try {
-    return await realpath(target);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw diskFailure(OPERATION, target, error);
+  let path = target;
+  for (let links = 0; links < MAX_LINKS; links++) {
+    const end = await realpath(path).catch((error: unknown) => {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw diskFailure(OPERATION, target, error);
+      return null;
+    });
+    if (end !== null) return end;
+    const folder = await realpath(dirname(path)).catch((error: unknown) => {
+      throw path === target ? diskFailure(OPERATION, dirname(path), error) : nowhere(target, dirname(path));
+    });
+    path = join(folder, basename(path));
+    const leadsTo = await readlink(path).catch(() => null);
+    if (leadsTo === null) return path;
+    path = resolve(folder, leadsTo);
   }
-  try {
-    return join(await realpath(dirname(target)), basename(target));
-  } catch (error) {
-    throw diskFailure(OPERATION, dirname(target), error);
-  }
+  throw diskFailure(OPERATION, target, { code: 'ELOOP' });
+}
+
+/** A disk that is not mounted looks like this. */
+function nowhere(link: string, folder: string): Failure {
+  return storeFailure(
+    OPERATION,
+    link,
+    `it is a link into ${folder}, and that folder is not there`,
+    'Mount the disk that it is on, or make the folder; or name another path.',
+    'sqlite-link-broken',
+  );
 }
 
 type Found =

@@ -4,7 +4,7 @@ import type { MemoryStoreFacts } from '../../stores/sqlite/memory-store.js';
 import type { TableCounts } from '../../stores/sqlite/sqlite-file.js';
 import { readBeside } from '../beside-file.js';
 import { isSealed, sealManifest } from '../create/write-manifest.js';
-import { sqliteManifestPath } from './names.js';
+import { sqliteBesidePath, type SqliteBackupFile } from './names.js';
 
 const FORMAT = 'lifeboat-sqlite-backup';
 const VERSION = 1;
@@ -13,7 +13,7 @@ const VERSION = 1;
 export interface ManifestFile {
   bytes: number;
   sha256: string;
-  encryption: null;
+  encryption: 'age' | null;
   /** Size of the database inflated. */
   plain_bytes: number;
   plain_sha256: string;
@@ -35,6 +35,8 @@ export interface SqliteManifest {
   files: Record<string, ManifestFile>;
   /** Rows by table, the same in the store at that moment and in the file. */
   tables: TableCounts;
+  /** SHA-256 of the statements that made all of it; missing in manifests of the first versions. */
+  schema_sha256?: string;
   memories: MemoryStoreFacts;
   /** Whether other processes wrote while the backup was taken; their writes are not in it. */
   writes_meanwhile: boolean;
@@ -42,6 +44,23 @@ export interface SqliteManifest {
 
 /** The parts of a manifest that are not always the same. */
 export type ManifestFacts = Omit<SqliteManifest, 'format' | 'version'>;
+
+/** The one file that a manifest describes, by its path; null in a manifest that names none, or several. */
+export function describedFile({ files }: SqliteManifest): [path: string, facts: ManifestFile] | null {
+  const [only, ...more] = Object.entries(files);
+  return more.length === 0 ? (only ?? null) : null;
+}
+
+/** What a manifest demands of a file of its backup. */
+export function expectedOf(
+  manifest: SqliteManifest | null,
+  { base, path }: Pick<SqliteBackupFile, 'base' | 'path'>,
+): { file: ManifestFile | null; plain: ManifestFile | null } {
+  const described = manifest === null ? null : describedFile(manifest);
+  if (described === null) return { file: null, plain: null };
+  const [name, facts] = described;
+  return { file: base + name === path ? facts : null, plain: facts };
+}
 
 /** The bytes of a manifest, sealed. */
 export function manifestBytes(facts: ManifestFacts): Buffer {
@@ -60,7 +79,7 @@ export async function readSqliteManifest(
   base: string,
   timestamp: string,
 ): Promise<SqliteManifest | null> {
-  const path = `${base}${sqliteManifestPath(timestamp)}`;
+  const path = `${base}${sqliteBesidePath('manifest', timestamp)}`;
   const text = await readBeside(archive, path);
   if (text === null) return null;
   if (isSealed(text) !== true) throw damaged(path, 'it was changed, or cut short');

@@ -105,9 +105,9 @@ async function isSoundContainer(archive: Archive, file: BackupFile, problems: Pr
     problems.fatal('backup-truncated', `${file.path} is empty (0 bytes)`);
     return false;
   }
-  const { status, reason } = await checkContainer(archive, file);
+  const { status, reason, locked } = await checkContainer(archive, file);
   if (status !== 'broken') return true;
-  problems.fatal('backup-container', reason ?? `${file.path} is broken`);
+  problems.fatal(locked === true ? 'backup-key' : 'backup-container', reason ?? `${file.path} is broken`);
   return false;
 }
 

@@ -3,7 +3,10 @@ import type { CreatedBackup } from '../../backup/create/create-backup.js';
 import { ExitCode } from '../../failure.js';
 import { formatBytes, formatCount, formatDuration, formatNumberOf } from '../../report/format.js';
 import type { CommandContext } from '../context.js';
+import { unlessAborted } from '../run/unless-aborted.js';
 import { settingsOf } from '../run/settings-of.js';
+import { previewBackup } from './create-dry-run.js';
+import { previewLines, previewRecord } from './create-dry-run-words.js';
 import { interruption } from './interruption.js';
 import { makeBackup } from './make-backup.js';
 import { DESTINATIONS, type Destination } from './places.js';
@@ -21,6 +24,7 @@ interface Flags {
   only?: 'graph' | 'vectors';
   encrypt?: boolean;
   source?: SqliteSource;
+  dryRun?: true;
   json?: true;
 }
 
@@ -28,7 +32,7 @@ const HELP = `
 Writes AutoMem's two files and a manifest that proves them. Nothing bears its name before all of it was read, counted and
 written; a backup never takes the place of another one. Both stores are read at the same time, and may be in use.
 
-Exit codes:
+Exit codes, with --dry-run too of what would be:
   0    the backup lies at every place, whole
   1    it does not: the message says where and why
   2    wrong usage or settings
@@ -51,10 +55,20 @@ export function addCreateCommand(backup: Command, context: CommandContext): void
     .addOption(
       new Option('--source <store>', 'sqlite:PATH, the store of MCP Memory Service').argParser(sqliteSource),
     )
+    .addOption(
+      new Option(
+        '--dry-run',
+        'check places, keys, stores and the lease, say what would be written, and write nothing',
+      ).conflicts('source'),
+    )
     .option('--json', 'one JSON object a line, the last one the result')
     .addHelpText('after', HELP)
     .action((flags: Flags) =>
-      flags.source === undefined ? create(context, flags) : createOfSqlite(context, flags, flags.source),
+      flags.source !== undefined
+        ? createOfSqlite(context, flags, flags.source)
+        : flags.dryRun === true
+          ? tryCreate(context, flags)
+          : create(context, flags),
     );
 }
 
@@ -88,18 +102,46 @@ async function create(context: CommandContext, flags: Flags): Promise<void> {
   }
 }
 
+async function tryCreate(context: CommandContext, flags: Flags): Promise<void> {
+  const settings = await settingsOf(context);
+  const stop = interruption(context);
+  try {
+    const preview = await unlessAborted(
+      previewBackup(settings, {
+        to: flags.to ?? settings.backups.to,
+        only: flags.only ?? null,
+        encrypt: flags.encrypt ?? settings.backups.encrypt,
+        now: new Date(),
+      }),
+      stop.signal,
+    );
+    const isJson = flags.json === true;
+    context.out(
+      isJson ? `${JSON.stringify(previewRecord(preview))}\n` : `${previewLines(preview).join('\n')}\n`,
+    );
+    context.setExitCode(preview.exitCode);
+    if (isJson) return;
+    for (const { failure } of preview.checks)
+      if (failure !== null) context.err(`${failure.message}\n${failure.hint}\n`);
+  } catch (error) {
+    throw stop.explain(error);
+  } finally {
+    stop.end();
+  }
+}
+
 async function createOfSqlite(context: CommandContext, flags: Flags, source: SqliteSource): Promise<void> {
   const settings = await settingsOf(context);
   const stop = interruption(context);
   try {
-    const placed = await makeSqliteBackup(context, settings, source, {
+    const made = await makeSqliteBackup(context, settings, source, {
       to: flags.to ?? settings.backups.to,
       encrypt: flags.encrypt ?? settings.backups.encrypt,
       signal: stop.signal,
     });
     const isJson = flags.json === true;
-    context.out(isJson ? `${JSON.stringify(sqliteRecord(placed))}\n` : `${sqliteLines(placed).join('\n')}\n`);
-    const failed = placed.find(({ failure }) => failure !== null)?.failure ?? null;
+    context.out(isJson ? `${JSON.stringify(sqliteRecord(made))}\n` : `${sqliteLines(made).join('\n')}\n`);
+    const failed = made.places.find(({ failure }) => failure !== null)?.failure ?? null;
     if (failed === null) return;
     context.setExitCode(failed.exitCode);
     if (!isJson) context.err(`${failed.message}\n${failed.hint}\n`);

@@ -12,7 +12,7 @@ import { loadSettings, type Settings } from '../../settings/settings.js';
 import type { Archive } from '../../stores/archive/archive.js';
 import type { CommandContext } from '../context.js';
 import { planFolders } from '../recover.js';
-import { unlessAborted } from '../run/execute-actor.js';
+import { unlessAborted } from '../run/unless-aborted.js';
 import { RunSession } from '../run/session.js';
 import { DEFAULT_RECOVERY } from '../run/session-options.js';
 import { Connections } from '../run/world.js';

@@ -1,13 +1,14 @@
 import { stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { decidePairs, type PairDecision } from '../../backup/inventory/decide-pairs.js';
-import { takeInventory, type Inventory, type InventoryPair } from '../../backup/inventory/inventory.js';
+import { decideBackups, type BackupDecision } from '../../backup/inventory/decide-backups.js';
+import { takeInventory, type Inventory, type InventoryBackup } from '../../backup/inventory/inventory.js';
 import { openBackupSource, type OpenedBackups } from '../../backup/source.js';
 import { ExitCode, Failure } from '../../failure.js';
 import type { Settings } from '../../settings/settings.js';
 import type { Archive } from '../../stores/archive/archive.js';
 import { backupPlaces } from './places.js';
 import { backupsInUse } from './runs-in-use.js';
+import { chosenBackup } from './which-backups.js';
 
 export interface ListOptions {
   /** Absolute path of a folder, an archive from AutoMem's API, or one half, in place of the settings' places. */
@@ -18,14 +19,15 @@ export interface ListOptions {
 
 /** A backup and what the retention of the settings makes of it. */
 export interface ListedBackup {
-  pair: InventoryPair;
+  backup: InventoryBackup;
   /** Ids of runs that use it or may come back to it. */
   inUse: string[];
   /** Null where the retention has no say: it lies elsewhere than where new backups go. Locks are not asked for. */
-  decision: PairDecision | null;
+  decision: BackupDecision | null;
 }
 
-export interface BackupList extends Inventory {
+export interface BackupList {
+  inventory: Inventory;
   /** Newest first. */
   backups: ListedBackup[];
   /** What the operator must know of how a file was read. */
@@ -74,26 +76,31 @@ export async function listOf(
   const inUse = backupsInUse(settings.folders.state, now);
   const holds = { inUse, lockedUntil: () => null };
   const decisions = new Map(
-    decidePairs(inventory, settings.retention, holds, now).map((decision) => [decision.pair, decision]),
+    decideBackups(inventory, settings.retention, holds, now).map((decision) => [decision.backup, decision]),
   );
-  const backups = inventory.pairs.map((pair) => ({
-    pair,
-    inUse: inUse(pair.timestamp),
-    decision: decisions.get(pair) ?? null,
+  const backups = inventory.backups.map((backup) => ({
+    backup,
+    inUse: backup.kind === 'automem' ? inUse(backup.timestamp) : [],
+    decision: decisions.get(backup) ?? null,
   }));
   const failed = inventory.places.find(({ failure }) => failure !== null)?.failure ?? null;
-  return { ...inventory, backups, notes, exitCode: failed?.exitCode ?? ExitCode.done };
+  return { inventory, backups, notes, exitCode: failed?.exitCode ?? ExitCode.done };
 }
 
 /**
- * The backup that is meant by a timestamp or "latest".
+ * The backup that is meant by a timestamp or "latest"; see chosenBackup.
  *
+ * @param isMeant of which stores
  * @throws Failure (exit 4) where there is none of it; what a place said that could not be reached, where it may lie there
  */
-export function backupNamed(operation: string, { pairs, places }: Inventory, name: string): InventoryPair {
-  const found = pairs.find(({ timestamp, fromFuture }) =>
-    name === 'latest' ? !fromFuture : timestamp === name,
-  );
+export function backupNamed(
+  operation: string,
+  { backups, places }: Inventory,
+  name: string,
+  isMeant: (backup: InventoryBackup) => boolean,
+): InventoryBackup {
+  const meant = backups.filter(isMeant);
+  const found = chosenBackup(operation, meant, name);
   if (found !== undefined) return found;
   const unreachable = places.find(({ failure }) => failure !== null)?.failure ?? null;
   if (unreachable !== null) throw unreachable;
@@ -101,7 +108,7 @@ export function backupNamed(operation: string, { pairs, places }: Inventory, nam
   throw new Failure({
     operation,
     subject: name,
-    reason: pairs.length === 0 ? `there is no backup in ${where}` : `there is no such backup in ${where}`,
+    reason: meant.length === 0 ? `there is no backup in ${where}` : `there is no such backup in ${where}`,
     hint: 'To see which there are: lifeboat backup list. To make one: lifeboat backup create.',
     exitCode: ExitCode.nothingToRecoverFrom,
     code: 'backup-none',

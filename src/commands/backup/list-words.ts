@@ -1,41 +1,43 @@
-import type { InventoryPair, InventoryPlace } from '../../backup/inventory/inventory.js';
-import type { PairCopy } from '../../backup/inventory/pair-copy.js';
+import type { BackupCopy } from '../../backup/inventory/backup-copy.js';
+import { isComplete } from '../../backup/inventory/copy-facts.js';
+import type { InventoryBackup, InventoryPlace } from '../../backup/inventory/inventory.js';
 import type { RetentionRule } from '../../backup/keep/retention.js';
 import { salvagedSays } from '../../backup/salvaged.js';
 import { formatBytes, formatCount, formatNumberOf } from '../../report/format.js';
 import { tableLines, type Column } from '../../report/table.js';
 import { printable } from '../../report/text.js';
 import type { BackupList, ListedBackup } from './list-backups.js';
+import { storeNames } from './store-names.js';
 
 /** What a backup is to scripts. Fields are only ever added. */
-export function backupRecord({ pair, inUse, decision }: ListedBackup): object {
-  const { timestamp, takenAt, ageSeconds, bytes, complete, broken, encrypted, hasManifest, only, counts } =
-    pair;
+export function backupRecord({ backup, inUse, decision }: ListedBackup): object {
+  const { kind, source, timestamp, takenAt, ageSeconds, fromFuture, bytes } = backup;
+  const { complete, broken, encrypted, hasManifest, only, counts } = backup;
   return {
     type: 'backup',
-    ...{ timestamp, takenAt, ageSeconds: Math.round(ageSeconds), fromFuture: pair.fromFuture, bytes },
+    ...{ kind, store: source, timestamp, takenAt, ageSeconds: Math.round(ageSeconds), fromFuture, bytes },
     ...{ complete, broken, encrypted, hasManifest, only },
     memories: counts?.memories ?? null,
     relationships: counts?.relationships ?? null,
     points: counts?.points ?? null,
-    verified: verifiedRecord(pair.verified),
-    salvaged: pair.salvaged,
-    pinned: pair.pinned,
+    verified: verifiedRecord(backup.verified),
+    salvaged: backup.salvaged,
+    pinned: backup.pinned,
     inUse,
     kept: decision === null ? null : decision.action === 'keep',
     keptBy: decision?.action === 'keep' ? decision.reasons : [],
     removedBy: decision?.action === 'remove' ? decision.reasons : [],
-    places: pair.copies.map(copyRecord),
+    places: backup.copies.map(copyRecord),
   };
 }
 
-function verifiedRecord(verified: InventoryPair['verified']): object | null {
+function verifiedRecord(verified: InventoryBackup['verified']): object | null {
   if (verified === null) return null;
   const { at, level, ok, problems, tool } = verified.newest;
   return { at, level, ok, problems, tool, passed: verified.best?.level ?? null, before: verified.before };
 }
 
-function copyRecord(copy: PairCopy): object {
+function copyRecord(copy: BackupCopy): object {
   const { place, isOwn, bytes, broken, warning, encrypted, files } = copy;
   return {
     ...{ place, prunable: isOwn, complete: broken === null, broken, warning, encrypted, bytes },
@@ -56,17 +58,22 @@ export function placeRecord({ place, failure, missing }: InventoryPlace): object
 }
 
 /** The last line of `lifeboat backup list --json`. */
-export function listSummary({ backups, places, exitCode }: BackupList): object {
+export function listSummary({ backups, inventory, exitCode }: BackupList): object {
   return {
     type: 'backups',
     exitCode,
     backups: backups.length,
-    complete: backups.filter(({ pair }) => pair.complete).length,
-    verified: backups.filter(({ pair }) => pair.complete && pair.verified?.best != null).length,
-    bytes: backups.flatMap(({ pair }) => pair.copies).reduce((sum, { bytes }) => sum + bytes, 0),
-    newest: backups[0]?.pair.timestamp ?? null,
-    places: places.map(placeRecord),
+    complete: backups.filter(({ backup }) => backup.complete).length,
+    verified: backups.filter(({ backup }) => backup.copies.some(isProven)).length,
+    bytes: backups.flatMap(({ backup }) => backup.copies).reduce((sum, { bytes }) => sum + bytes, 0),
+    newest: backups[0]?.backup.timestamp ?? null,
+    places: inventory.places.map(placeRecord),
   };
+}
+
+/** One sound copy proves a backup, whatever became of the others. */
+function isProven(copy: BackupCopy): boolean {
+  return isComplete(copy) && copy.verified?.best != null;
 }
 
 /** The less a column says of whether a backup is good, the sooner it goes. */
@@ -82,50 +89,64 @@ const COLUMNS: readonly Column[] = [
   { title: 'kept by', align: 'left', drop: 2 },
 ];
 
+/** Only where there are other backups than AutoMem's. */
+const STORE_COLUMN: Column = { title: 'store', align: 'left', drop: 1 };
+
 /** The table of all backups, and what is to be known of it, line by line. */
-export function listLines({ backups, places, notes }: BackupList, width: number, now: Date): string[] {
+export function listLines(
+  { backups: listed, inventory: { places }, notes }: BackupList,
+  width: number,
+  now: Date,
+): string[] {
   const names = placeNames(places);
-  const rows = backups.map((backup) => rowOf(backup, names, now));
-  const table = rows.length === 0 ? ['There are no backups yet.'] : tableLines(COLUMNS, rows, width);
-  const broken = backups.filter(({ pair }) => !pair.complete);
-  const warned = backups.flatMap(({ pair }) =>
-    pair.copies.flatMap(({ warning }) => (warning === null ? [] : [`${pair.timestamp}: ${warning}`])),
-  );
+  const backups = listed.map(({ backup }) => backup);
+  const stores = storeNames(backups);
+  const rows = listed.map((one) => {
+    const [timestamp = '', ...cells] = rowOf(one, names, now);
+    return stores === null ? [timestamp, ...cells] : [timestamp, stores(one.backup), ...cells];
+  });
+  const [first, ...others] = COLUMNS;
+  const columns = first === undefined || stores === null ? COLUMNS : [first, STORE_COLUMN, ...others];
+  const table = rows.length === 0 ? ['There are no backups yet.'] : tableLines(columns, rows, width);
   return [
     ...table,
-    ...broken.map(({ pair }) => `✗ ${pair.timestamp}: ${printable(pair.broken ?? '')}`),
-    ...partlyBroken(backups),
-    ...backups.flatMap(({ pair: { timestamp, salvaged } }) =>
+    ...backups.flatMap(brokenLines),
+    ...backups.flatMap(({ timestamp, salvaged }) =>
       salvaged === null ? [] : [`* ${timestamp}: ${printable(salvagedSays(salvaged))}`],
     ),
-    ...warned.map((text) => `! ${printable(text)}`),
+    ...backups.flatMap(({ timestamp, copies }) =>
+      copies.flatMap(({ warning }) =>
+        warning === null ? [] : [`! ${printable(`${timestamp}: ${warning}`)}`],
+      ),
+    ),
     ...places.flatMap(({ place, missing }) => (missing === null ? [] : [`${place}: ${missing}.`])),
     ...notes,
   ];
 }
 
-function partlyBroken(backups: readonly ListedBackup[]): string[] {
-  return backups.flatMap(({ pair }) =>
-    pair.complete
-      ? pair.copies.flatMap(({ broken, place }) =>
-          broken === null ? [] : [`! ${pair.timestamp} in ${place}: ${printable(broken)}`],
-        )
-      : [],
-  );
+/** What is wrong with it; where one copy is sound, with which of the others. */
+function brokenLines({ timestamp, complete, broken, copies }: InventoryBackup): string[] {
+  if (!complete) return [`✗ ${timestamp}: ${printable(broken ?? '')}`];
+  return copies
+    .filter((copy) => !isComplete(copy))
+    .map((copy) => {
+      const why = copy.broken ?? 'a verification of this copy did not pass';
+      return `✗ ${timestamp} in ${copy.place}: ${printable(why)}`;
+    });
 }
 
-function rowOf({ pair, decision }: ListedBackup, names: ReadonlyMap<string, string>, now: Date): string[] {
+function rowOf({ backup, decision }: ListedBackup, names: ReadonlyMap<string, string>, now: Date): string[] {
   const count = (value: number | null | undefined): string => (value == null ? '-' : formatCount(value));
   return [
-    `${pair.timestamp}${pair.salvaged === null ? '' : '*'}`,
-    shortAge(pair.ageSeconds),
-    formatBytes(pair.bytes),
-    count(pair.counts?.memories),
-    count(pair.counts?.relationships),
-    count(pair.counts?.points),
-    pair.broken !== null && pair.verified === null ? 'broken' : verifiedSays(pair.verified, now),
-    placeSays(pair.copies.map(({ place }) => names.get(place) ?? 'other')),
-    keptSays(pair.pinned !== null, decision),
+    `${backup.timestamp}${backup.salvaged === null ? '' : '*'}`,
+    shortAge(backup.ageSeconds),
+    formatBytes(backup.bytes),
+    count(backup.counts?.memories),
+    count(backup.counts?.relationships),
+    count(backup.counts?.points),
+    verifiedSays(backup, names, now),
+    placeSays(backup.copies.map(({ place }) => names.get(place) ?? 'other')),
+    keptSays(backup.pinned !== null, decision),
   ];
 }
 
@@ -140,11 +161,31 @@ export function placeNames(places: readonly InventoryPlace[]): Map<string, strin
   return new Map(places.map(({ place }) => [place, place.startsWith('s3://') ? 's3' : 'local']));
 }
 
-function verifiedSays(verified: InventoryPair['verified'], now: Date): string {
-  if (verified === null) return 'never';
+/** One word where it is the same at all places; else each place has its own, so that a bad copy is not taken for a good one. */
+function verifiedSays({ copies }: InventoryBackup, names: ReadonlyMap<string, string>, now: Date): string {
+  const verdicts = copies.map((copy) => ({
+    place: names.get(copy.place) ?? 'other',
+    ...verdictOf(copy, now),
+  }));
+  const [first] = verdicts;
+  if (first === undefined) return '';
+  if (verdicts.every(({ word }) => word === first.word)) {
+    const oldest = verdicts.reduce((a, b) => (b.seconds > a.seconds ? b : a));
+    return wordsOf(oldest);
+  }
+  return verdicts.map((verdict) => `${verdict.place} ${wordsOf(verdict)}`).join(', ');
+}
+
+/** How a copy was found, and how long ago; 0 where that says nothing. */
+function verdictOf({ broken, verified }: BackupCopy, now: Date): { word: string; seconds: number } {
+  if (verified === null) return { word: broken === null ? 'never' : 'broken', seconds: 0 };
   const { newest, best } = verified;
   const { at, level } = newest.ok ? (best ?? newest) : newest;
-  return `${newest.ok ? level : 'FAILED'} ${shortAge((now.getTime() - Date.parse(at)) / 1000)}`;
+  return { word: newest.ok ? level : 'FAILED', seconds: (now.getTime() - Date.parse(at)) / 1000 };
+}
+
+function wordsOf({ word, seconds }: { word: string; seconds: number }): string {
+  return word === 'never' || word === 'broken' ? word : `${word} ${shortAge(seconds)}`;
 }
 
 const SHORT: Partial<Record<RetentionRule, string>> = {
@@ -172,13 +213,24 @@ function shortAge(seconds: number): string {
 }
 
 /** A backup's size and what it holds, in words. */
-export function heldSays({ counts, bytes }: InventoryPair): string {
+export function heldSays({ kind, counts, bytes }: InventoryBackup): string {
   if (counts === null) return formatBytes(bytes);
   const { memories, relationships, points } = counts;
+  const isSqlite = kind === 'sqlite';
   const held = [
     memories === null ? null : formatNumberOf(memories, 'memory', 'memories'),
-    relationships === null ? null : formatNumberOf(relationships, 'relationship', 'relationships'),
-    points === null ? null : formatNumberOf(points, 'point', 'points'),
+    relationships === null ? null : edgesSay(relationships, isSqlite),
+    points === null ? null : pointsSay(points, isSqlite),
   ].filter((text) => text !== null);
   return [...held, formatBytes(bytes)].join(', ');
+}
+
+function edgesSay(count: number, isSqlite: boolean): string {
+  return isSqlite
+    ? `${formatNumberOf(count, 'edge', 'edges')} in the graph table`
+    : formatNumberOf(count, 'relationship', 'relationships');
+}
+
+function pointsSay(count: number, isSqlite: boolean): string {
+  return isSqlite ? formatNumberOf(count, 'vector', 'vectors') : formatNumberOf(count, 'point', 'points');
 }

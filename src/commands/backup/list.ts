@@ -7,17 +7,20 @@ import { settingsOf } from '../run/settings-of.js';
 import { interruption } from './interruption.js';
 import { listBackups } from './list-backups.js';
 import { backupRecord, listLines, listSummary } from './list-words.js';
+import { isOf, sourceOption, type WhichStores } from './which-backups.js';
 
 interface Flags {
   file?: string;
+  source?: WhichStores;
   json?: true;
 }
 
 const HELP = `
 Newest first, over all places. How many memories (mem.), relationships (rel.) and points a backup holds stands in its
-manifest; AutoMem's own have none. "verified" is the closest look that it passed, and how long ago; "kept by" the first
-rule of the retention that keeps it. "FAILED" is how the newest look ended; "*" marks a salvaged backup, and a line below
-says what it lost.
+manifest; AutoMem's own have none, and tell once they were verified in full. Of a SQLite store they are its memories, the edges of its graph table and its vectors.
+"verified" is the closest look that it passed, and how long ago, for each place by itself where they differ; "kept by" the
+first rule of the retention that keeps it. "FAILED" is how the newest look ended; "*" marks a salvaged backup, and a line
+below says what it lost.
 
 Exit codes:
   0    all places were listed
@@ -34,6 +37,7 @@ export function addListCommand(backup: Command, context: CommandContext): void {
       '--file <path>',
       "a folder, an archive from AutoMem's API or one file, in place of those of the settings",
     )
+    .addOption(sourceOption())
     .option('--json', 'one JSON object a backup, then one of all')
     .addHelpText('after', HELP)
     .action((flags: Flags) => list(context, flags));
@@ -46,12 +50,14 @@ async function list(context: CommandContext, flags: Flags): Promise<void> {
   try {
     const file = flags.file === undefined ? null : resolve(context.cwd, flags.file);
     const listed = await listBackups(settings, { file, now, signal: stop.signal });
+    const isMeant = flags.source === undefined ? () => true : isOf(flags.source, context.cwd);
+    const shown = { ...listed, backups: listed.backups.filter(({ backup }) => isMeant(backup)) };
     if (flags.json === true) {
-      for (const backup of listed.backups) context.out(`${JSON.stringify(backupRecord(backup))}\n`);
-      context.out(`${JSON.stringify(listSummary(listed))}\n`);
+      for (const backup of shown.backups) context.out(`${JSON.stringify(backupRecord(backup))}\n`);
+      context.out(`${JSON.stringify(listSummary(shown))}\n`);
     } else {
-      context.out(`${listLines(listed, terminalWidth(context), now).join('\n')}\n`);
-      tellFailures(context, listed.places);
+      context.out(`${listLines(shown, terminalWidth(context), now).join('\n')}\n`);
+      tellFailures(context, listed.inventory.places);
     }
     if (listed.exitCode !== ExitCode.done) context.setExitCode(listed.exitCode);
   } catch (error) {

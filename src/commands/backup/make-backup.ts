@@ -67,7 +67,8 @@ export async function makeBackup(settings: Settings, options: MakeOptions): Prom
   }
 }
 
-function recipientsOf({ backups }: Settings): readonly string[] {
+/** Whom a backup is encrypted for. @throws Failure (exit 2) where nobody is set */
+export function recipientsOf({ backups }: Settings): readonly string[] {
   if (backups.recipients.length > 0) return backups.recipients;
   throw new Failure({
     operation: 'encrypt the backup',

@@ -1,4 +1,5 @@
-import { takeInventory, type Inventory } from '../../backup/inventory/inventory.js';
+import type { BackupCopy } from '../../backup/inventory/backup-copy.js';
+import { takeInventory, type Inventory, type InventoryBackup } from '../../backup/inventory/inventory.js';
 import { removePin, writePin } from '../../backup/inventory/pin.js';
 import { ExitCode, Failure } from '../../failure.js';
 import { thisProcess } from '../../recovery/holder.js';
@@ -15,8 +16,15 @@ export interface PinnedPlace {
   wasPinned: boolean;
 }
 
+/** Which backup is meant, and when. */
+export interface PinOptions {
+  now: Date;
+  /** Of which stores. */
+  isMeant: (backup: InventoryBackup) => boolean;
+}
+
 export interface PinResult {
-  timestamp: string;
+  backup: InventoryBackup;
   places: PinnedPlace[];
   exitCode: ExitCode;
 }
@@ -30,51 +38,46 @@ export interface PinResult {
 export async function pinBackup(
   settings: Settings,
   name: string,
-  { reason, now }: { reason: string | null; now: Date },
+  { reason, ...which }: { reason: string | null } & PinOptions,
 ): Promise<PinResult> {
-  const pin = { at: now.toISOString(), by: thisProcess().owner, reason };
-  return atEachPlace(settings, 'pin the backup', name, now, (archive, timestamp) =>
-    writePin(archive, archive.base, timestamp, pin),
+  const pin = { at: which.now.toISOString(), by: thisProcess().owner, reason };
+  return atEachPlace(settings, 'pin the backup', name, which, (archive, copy) =>
+    writePin(archive, copy, pin),
   );
 }
 
 /** Takes the pin of a backup away, at each place that has it. @throws as pinBackup */
-export async function unpinBackup(
-  settings: Settings,
-  name: string,
-  { now }: { now: Date },
-): Promise<PinResult> {
-  return atEachPlace(settings, 'unpin the backup', name, now, (archive, timestamp) =>
-    removePin(archive, archive.base, timestamp),
-  );
+export async function unpinBackup(settings: Settings, name: string, which: PinOptions): Promise<PinResult> {
+  return atEachPlace(settings, 'unpin the backup', name, which, removePin);
 }
 
 async function atEachPlace(
   settings: Settings,
   operation: string,
   name: string,
-  now: Date,
-  act: (archive: WritableArchive, timestamp: string) => Promise<void>,
+  { now, isMeant }: PinOptions,
+  act: (archive: WritableArchive, copy: BackupCopy) => Promise<void>,
 ): Promise<PinResult> {
   const archives = backupPlaces(settings, null);
   const inventory = await takeInventory(archives, now);
-  const pair = backupNamed(operation, inventory, name);
-  const own = pair.copies.filter(({ isOwn }) => isOwn);
-  if (own.length === 0) throw elsewhere(operation, pair.timestamp, pair.copies[0]?.place ?? '');
+  const backup = backupNamed(operation, inventory, name, isMeant);
+  const own = backup.copies.filter(({ isOwn }) => isOwn);
+  if (own.length === 0) throw elsewhere(operation, backup.timestamp, backup.copies[0]?.place ?? '');
   const places = unreachable(inventory);
-  for (const archive of archives.filter((one) => own.some((copy) => copy.archive === one))) {
-    const failure = await act(archive, pair.timestamp).then(
+  for (const archive of archives) {
+    const copy = own.find((one) => one.archive === archive);
+    if (copy === undefined) continue;
+    const failure = await act(archive, copy).then(
       () => null,
       (error: unknown) => {
         if (error instanceof Failure) return error;
         throw error;
       },
     );
-    const wasPinned = own.some((copy) => copy.archive === archive && copy.pinned !== null);
-    places.push({ place: archive.place, failure, wasPinned });
+    places.push({ place: archive.place, failure, wasPinned: copy.pinned !== null });
   }
   const failed = places.find(({ failure }) => failure !== null)?.failure ?? null;
-  return { timestamp: pair.timestamp, places, exitCode: failed?.exitCode ?? ExitCode.done };
+  return { backup, places, exitCode: failed?.exitCode ?? ExitCode.done };
 }
 
 /** It may lie there too. */

@@ -2,15 +2,17 @@ import type { Command } from 'commander';
 import { ExitCode } from '../../failure.js';
 import type { CommandContext } from '../context.js';
 import { settingsOf } from '../run/settings-of.js';
-import { pinBackup, unpinBackup, type PinResult } from './pin-backup.js';
+import { pinBackup, unpinBackup, type PinOptions, type PinResult } from './pin-backup.js';
+import { isOf, sourceOption, storeOf, type WhichStores } from './which-backups.js';
 
 interface Flags {
+  source?: WhichStores;
   reason?: string;
   json?: true;
 }
 
 const HELP = `
-A pin lies beside the backup, in lifeboat_TIMESTAMP.pinned.json, at each place that has it. It holds against every rule and
+A pin lies beside the backup, in lifeboat_TIMESTAMP.pinned.json (of a SQLite store: .sqlite.pinned.json), at each place that has it. It holds against every rule and
 limit of the retention, not against who removes the files by hand.
 
 Exit codes:
@@ -27,41 +29,49 @@ export function addPinCommands(backup: Command, context: CommandContext): void {
     .description('keep a backup whatever the retention says')
     .argument('<timestamp>', 'YYYYMMDD_HHMMSS, or "latest"')
     .option('--reason <text>', 'why, for whoever asks later')
+    .addOption(sourceOption())
     .option('--json', 'one JSON object')
     .addHelpText('after', HELP)
     .action(async (timestamp: string, flags: Flags) => {
       const reason = flags.reason ?? null;
-      const result = await pinBackup(await settingsOf(context), timestamp, { reason, now: new Date() });
+      const which = { reason, ...whichOf(context, flags) };
+      const result = await pinBackup(await settingsOf(context), timestamp, which);
       tell(context, 'pinned', result, flags);
     });
   backup
     .command('unpin')
     .description('leave a backup to the retention again')
     .argument('<timestamp>', 'YYYYMMDD_HHMMSS, or "latest"')
+    .addOption(sourceOption())
     .option('--json', 'one JSON object')
     .addHelpText('after', HELP)
     .action(async (timestamp: string, flags: Flags) => {
-      const result = await unpinBackup(await settingsOf(context), timestamp, { now: new Date() });
+      const result = await unpinBackup(await settingsOf(context), timestamp, whichOf(context, flags));
       tell(context, 'unpinned', result, flags);
     });
+}
+
+function whichOf({ cwd }: CommandContext, { source }: Flags): PinOptions {
+  return { now: new Date(), isMeant: source === undefined ? () => true : isOf(source, cwd) };
 }
 
 function tell(
   context: CommandContext,
   what: 'pinned' | 'unpinned',
-  { timestamp, places, exitCode }: PinResult,
+  { backup, places, exitCode }: PinResult,
   flags: Flags,
 ): void {
+  const { kind, source: store, timestamp } = backup;
   if (exitCode !== ExitCode.done) context.setExitCode(exitCode);
   if (flags.json === true) {
     const told = places.map(({ place, failure, wasPinned }) => ({
       ...{ place, wasPinned },
       failure: failure === null ? null : { code: failure.code, message: failure.message, hint: failure.hint },
     }));
-    context.out(`${JSON.stringify({ type: what, timestamp, exitCode, places: told })}\n`);
+    context.out(`${JSON.stringify({ type: what, kind, store, timestamp, exitCode, places: told })}\n`);
     return;
   }
-  context.out(`Backup ${timestamp}\n`);
+  context.out(`Backup ${timestamp}${kind === 'sqlite' ? ` of ${storeOf(backup)}` : ''}\n`);
   for (const { place, failure, wasPinned } of places) {
     const says = what === 'unpinned' && !wasPinned ? `it was not pinned in ${place}` : `${what} in ${place}`;
     context.out(failure === null ? `  ✓ ${says}\n` : `  ✗ ${place}: ${failure.reason}\n`);

@@ -1,4 +1,4 @@
-import { takeInventory, type InventoryPair } from '../../backup/inventory/inventory.js';
+import { takeInventory, type InventoryBackup } from '../../backup/inventory/inventory.js';
 import { estimate, type Estimate } from '../../backup/keep/costs.js';
 import {
   PRESET_NAMES,
@@ -102,9 +102,14 @@ function placeOf({ backups }: Settings): BackupPlace {
   return backups.to ?? (backups.s3 === null ? 'local' : 'both');
 }
 
-/** The newest complete backup of both stores, of pairs from new to old; null for none. */
-export function newestWhole(pairs: readonly InventoryPair[]): InventoryPair | null {
-  return pairs.find(({ complete, only, fromFuture }) => complete && only === null && !fromFuture) ?? null;
+/** The newest complete backup of both of AutoMem's stores, of backups from new to old; null for none. */
+export function newestWhole(backups: readonly InventoryBackup[]): InventoryBackup | null {
+  return (
+    backups.find(
+      ({ kind, complete, only, fromFuture }) =>
+        kind === 'automem' && complete && only === null && !fromFuture,
+    ) ?? null
+  );
 }
 
 /** Of the newest whole one: half a backup, or a broken one, would promise too little. */
@@ -112,8 +117,8 @@ async function newestSize(
   settings: Settings,
   now: Date,
 ): Promise<{ bytes: number; timestamp: string } | null> {
-  const { pairs, places } = await takeInventory(backupPlaces(settings, null), now);
-  const newest = newestWhole(pairs);
+  const { backups, places } = await takeInventory(backupPlaces(settings, null), now);
+  const newest = newestWhole(backups);
   const unreachable = places.find(({ failure }) => failure !== null)?.failure ?? null;
   if (newest === null && unreachable !== null) throw unreachable;
   return newest;

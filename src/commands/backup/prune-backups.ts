@@ -1,7 +1,13 @@
 import { mapAtMost } from '../../backup/inventory/at-most.js';
-import { decidePairs, type Holds, type PairDecision } from '../../backup/inventory/decide-pairs.js';
-import { takeInventory, type Inventory, type InventoryPlace } from '../../backup/inventory/inventory.js';
-import type { PairCopy } from '../../backup/inventory/pair-copy.js';
+import type { BackupCopy } from '../../backup/inventory/backup-copy.js';
+import { decideBackups, type BackupDecision, type Holds } from '../../backup/inventory/decide-backups.js';
+import {
+  takeInventory,
+  type Inventory,
+  type InventoryBackup,
+  type InventoryPlace,
+} from '../../backup/inventory/inventory.js';
+import { keyOf } from '../../backup/inventory/place-files.js';
 import { lockOf, removeCopies, type RemovedCopy } from '../../backup/inventory/remove-copies.js';
 import type { RetentionPolicy } from '../../backup/keep/retention.js';
 import { ExitCode, Failure } from '../../failure.js';
@@ -13,6 +19,8 @@ import { backupsInUse, refuseForeignRecovery } from './runs-in-use.js';
 export interface PruneOptions {
   /** Null for that of the settings. */
   policy: RetentionPolicy | null;
+  /** Of which stores; without it, of all. */
+  isMeant?: (backup: InventoryBackup) => boolean;
   /** False changes nothing, and tells what would be removed. */
   remove: boolean;
   now: () => Date;
@@ -26,14 +34,14 @@ export interface PruneResult {
   policy: RetentionPolicy;
   /** Whether anything was to be removed, and not only told of. */
   removing: boolean;
-  /** Newest first; of the pairs that lie where new backups go. */
-  decisions: PairDecision[];
-  /** Pairs elsewhere, such as in the same bucket outside the prefix: they are never removed. */
+  /** Newest first; of the backups that lie where new ones go. */
+  decisions: BackupDecision[];
+  /** Backups elsewhere, such as in the same bucket outside the prefix: they are never removed. */
   leftAlone: number;
   places: InventoryPlace[];
-  /** Of the pairs to be removed, what became of each copy; empty where nothing was removed. */
+  /** Of the backups to be removed, what became of each copy; empty where nothing was removed. */
   copies: RemovedCopy[];
-  /** Pairs that stay, in part too, and pairs that went; where nothing was removed, as it would be. */
+  /** Backups that stay, in part too, and backups that went; where nothing was removed, as it would be. */
   kept: number;
   removed: number;
   /** Bytes of what was removed, or would be. */
@@ -55,11 +63,13 @@ export async function pruneBackups(settings: Settings, options: PruneOptions): P
   const policy = options.policy ?? settings.retention;
   const inventory = await takeInventory(archives, now);
   const inUse = backupsInUse(settings.folders.state, now);
-  const { decisions, lockedUntil } = await decideWithLocks(inventory, policy, inUse, now);
+  const isMeant = options.isMeant ?? ((): boolean => true);
+  const backups = inventory.backups.filter(isMeant);
+  const { decisions, lockedUntil } = await decideWithLocks({ ...inventory, backups }, policy, inUse, now);
   const doomed = decisions.filter(({ action }) => action === 'remove');
   const result: PruneResult = {
     ...{ policy, removing: options.remove, decisions, places: inventory.places, copies: [] },
-    leftAlone: inventory.pairs.length - decisions.length,
+    leftAlone: backups.length - decisions.length,
     ...{ kept: decisions.length - doomed.length, removed: doomed.length },
     bytesFreed: doomed
       .flatMap(({ copies }) => copies)
@@ -74,7 +84,7 @@ export async function pruneBackups(settings: Settings, options: PruneOptions): P
   return { ...result, exitCode: result.failures[0]?.exitCode ?? ExitCode.done };
 }
 
-function freed(copy: PairCopy, lockedUntil: Holds['lockedUntil']): number {
+function freed(copy: BackupCopy, lockedUntil: Holds['lockedUntil']): number {
   return lockedUntil(copy) === null ? copy.bytes : 0;
 }
 
@@ -87,11 +97,11 @@ async function decideWithLocks(
   policy: RetentionPolicy,
   inUse: Holds['inUse'],
   now: Date,
-): Promise<{ decisions: PairDecision[]; lockedUntil: Holds['lockedUntil'] }> {
-  const locks = new Map<PairCopy, string | null>();
-  const lockedUntil = (copy: PairCopy): string | null => locks.get(copy) ?? null;
+): Promise<{ decisions: BackupDecision[]; lockedUntil: Holds['lockedUntil'] }> {
+  const locks = new Map<BackupCopy, string | null>();
+  const lockedUntil = (copy: BackupCopy): string | null => locks.get(copy) ?? null;
   for (;;) {
-    const decisions = decidePairs(inventory, policy, { inUse, lockedUntil }, now);
+    const decisions = decideBackups(inventory, policy, { inUse, lockedUntil }, now);
     const unknown = decisions
       .filter(({ action }) => action === 'remove')
       .flatMap(({ copies }) => copies.filter((copy) => !locks.has(copy)));
@@ -128,10 +138,17 @@ async function remove(
   result.kept = result.decisions.length - result.removed;
 }
 
-/** Whether no copy of a pair is left. */
-export function isGone({ action, pair, copies }: PairDecision, removed: readonly RemovedCopy[]): boolean {
-  const done = removed.filter(
-    ({ timestamp, outcome }) => timestamp === pair.timestamp && (outcome === 'removed' || outcome === 'gone'),
+/** What became of the copies of one backup. */
+export function copiesOf({ copies }: BackupDecision, removed: readonly RemovedCopy[]): RemovedCopy[] {
+  return removed.filter((one) =>
+    copies.some((copy) => keyOf(copy) === keyOf(one) && copy.place === one.place),
   );
-  return action === 'remove' && done.length === copies.length;
+}
+
+/** Whether no copy of a backup is left. */
+export function isGone(decision: BackupDecision, removed: readonly RemovedCopy[]): boolean {
+  const done = copiesOf(decision, removed).filter(
+    ({ outcome }) => outcome === 'removed' || outcome === 'gone',
+  );
+  return decision.action === 'remove' && done.length === decision.copies.length;
 }

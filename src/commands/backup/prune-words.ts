@@ -1,25 +1,17 @@
-import type { PairDecision } from '../../backup/inventory/decide-pairs.js';
+import type { BackupDecision } from '../../backup/inventory/decide-backups.js';
 import type { RemovedCopy } from '../../backup/inventory/remove-copies.js';
 import { formatBytes, formatNumberOf } from '../../report/format.js';
 import { hangingLines } from '../../report/hanging.js';
 import { printable } from '../../report/text.js';
 import { placeNames, placeRecord, placeSays } from './list-words.js';
-import { isGone, type PruneResult } from './prune-backups.js';
+import { storeNames } from './store-names.js';
+import { copiesOf, isGone, type PruneResult } from './prune-backups.js';
 
-/** What pruning came to for scripts: a line for each pair, then one of all. Fields are only ever added. */
+/** What pruning came to for scripts: a line for each backup, then one of all. Fields are only ever added. */
 export function pruneRecords(result: PruneResult): object[] {
   const { decisions, copies, policy, failures } = result;
   return [
-    ...decisions.map(({ pair, copies: own, action, reasons, overruled }) => ({
-      type: 'decision',
-      timestamp: pair.timestamp,
-      ageSeconds: Math.round(pair.ageSeconds),
-      action,
-      reasons,
-      overruled,
-      bytes: own.reduce((sum, { bytes }) => sum + bytes, 0),
-      places: own.map(({ place }) => ({ place, ...outcomeOf(pair.timestamp, place, copies) })),
-    })),
+    ...decisions.map((decision) => decisionRecord(decision, copies)),
     {
       type: 'prune',
       exitCode: result.exitCode,
@@ -33,8 +25,22 @@ export function pruneRecords(result: PruneResult): object[] {
   ];
 }
 
-function outcomeOf(timestamp: string, place: string, copies: readonly RemovedCopy[]): object {
-  const copy = copies.find((one) => one.timestamp === timestamp && one.place === place);
+function decisionRecord(decision: BackupDecision, removed: readonly RemovedCopy[]): object {
+  const { backup, copies, action, reasons, overruled } = decision;
+  const { kind, source: store, timestamp, ageSeconds } = backup;
+  const outcomes = copiesOf(decision, removed);
+  return {
+    type: 'decision',
+    ...{ kind, store, timestamp, ageSeconds: Math.round(ageSeconds), action, reasons, overruled },
+    bytes: copies.reduce((sum, { bytes }) => sum + bytes, 0),
+    places: copies.map(({ place }) => ({
+      place,
+      ...outcomeOf(outcomes.find((copy) => copy.place === place)),
+    })),
+  };
+}
+
+function outcomeOf(copy: RemovedCopy | undefined): object {
   if (copy === undefined) return {};
   const { outcome, lockedUntil, failure } = copy;
   return { outcome, lockedUntil, failure: failure === null ? null : failure.message };
@@ -47,7 +53,7 @@ function outcomeOf(timestamp: string, place: string, copies: readonly RemovedCop
  */
 export function pruneLines(result: PruneResult, width: number): string[] {
   const { decisions, places, leftAlone } = result;
-  const names = placeNames(places);
+  const names = { places: placeNames(places), stores: storeNames(decisions.map(({ backup }) => backup)) };
   const lines = decisions.flatMap((decision) =>
     hangingLines(decisionHead(decision, result, names), decisionSays(decision), width),
   );
@@ -75,26 +81,25 @@ function backups(count: number): string {
 }
 
 /** What happens to a backup, or happened. */
-function verdict(decision: PairDecision, { removing, copies }: PruneResult): string {
+function verdict(decision: BackupDecision, { removing, copies }: PruneResult): string {
   if (!removing || decision.action === 'keep') return decision.action;
   if (isGone(decision, copies)) return 'removed';
-  const went = copies.some(
-    ({ timestamp, outcome }) => timestamp === decision.pair.timestamp && outcome === 'removed',
-  );
+  const went = copiesOf(decision, copies).some(({ outcome }) => outcome === 'removed');
   return went ? 'in part' : 'stays';
 }
 
 function decisionHead(
-  decision: PairDecision,
+  decision: BackupDecision,
   result: PruneResult,
-  names: ReadonlyMap<string, string>,
+  { places, stores }: { places: ReadonlyMap<string, string>; stores: ReturnType<typeof storeNames> },
 ): string {
-  const where = placeSays(decision.copies.map(({ place }) => names.get(place) ?? place));
+  const where = placeSays(decision.copies.map(({ place }) => places.get(place) ?? place));
   const width = result.removing ? 'removed'.length : 'remove'.length;
-  return `${verdict(decision, result).padEnd(width)}  ${decision.pair.timestamp}  ${where.padEnd(5)}  `;
+  const store = stores === null ? '' : `${stores(decision.backup)}  `;
+  return `${verdict(decision, result).padEnd(width)}  ${decision.backup.timestamp}  ${where.padEnd(5)}  ${store}`;
 }
 
-function decisionSays({ reasons, overruled }: PairDecision): string {
+function decisionSays({ reasons, overruled }: BackupDecision): string {
   const why = reasons.map(({ says }) => says).join('; ');
   const despite = overruled.length === 0 ? '' : ` (though ${overruled.map(({ says }) => says).join('; ')})`;
   return printable(why + despite);

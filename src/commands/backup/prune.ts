@@ -6,9 +6,11 @@ import { interruption } from './interruption.js';
 import { terminalWidth } from './list.js';
 import { pruneBackups, type PruneResult } from './prune-backups.js';
 import { pruneLines, pruneRecords, pruneSummary } from './prune-words.js';
+import { isOf, sourceOption, type WhichStores } from './which-backups.js';
 import { policyOf, withRetentionFlags, type RetentionFlags } from './retention-flags.js';
 
 interface Flags extends RetentionFlags {
+  source?: WhichStores;
   dryRun?: true;
   confirm?: string;
   json?: true;
@@ -17,7 +19,8 @@ interface Flags extends RetentionFlags {
 const HELP = `
 Without --confirm nothing is removed: what would go is listed, and the exit code is 2 where there is anything of it.
 
-A backup is decided on once, and kept or removed at all places. Never removed: the newest verified one at each place, what
+A backup is decided on once, and kept or removed at all places. Backups of AutoMem are counted among themselves, and so are
+those of each SQLite store: none takes the place of another store's. Never removed: the newest verified one at each place, what
 is pinned, what a run uses or can be resumed with, and the newest "minimum" complete ones at each place. What Object Lock
 holds stays at that place. Only what lies where new backups go is removed, and only files that bear the names of
 backups. What a versioned bucket removes, it keeps behind a delete marker until a lifecycle rule removes it.
@@ -37,7 +40,7 @@ export function addPruneCommand(backup: Command, context: CommandContext): void 
     .description('remove the backups that the retention does not keep')
     .option('--dry-run', 'change nothing, and print what would be kept and removed, and why')
     .option('--confirm <graph>', 'the name of the graph, typed out: agrees to the removal');
-  withRetentionFlags(command)
+  withRetentionFlags(command.addOption(sourceOption()))
     .option('--json', 'one JSON object a backup, then one of all')
     .addHelpText('after', HELP)
     .action((flags: Flags) => prune(context, flags));
@@ -52,6 +55,7 @@ async function prune(context: CommandContext, flags: Flags): Promise<void> {
   try {
     const result = await pruneBackups(settings, {
       policy: policyOf(flags, settings.retention),
+      ...(flags.source === undefined ? {} : { isMeant: isOf(flags.source, context.cwd) }),
       remove: isConfirmed,
       now: () => new Date(),
       signal: stop.signal,

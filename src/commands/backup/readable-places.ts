@@ -1,9 +1,11 @@
 import { catalogue } from '../../backup/catalogue.js';
 import { decryptingArchive, type DecryptingArchive } from '../../backup/decrypting-archive.js';
 import { readIdentities } from '../../backup/encryption.js';
+import { sqliteBackups, type SqliteBackupFile } from '../../backup/sqlite/names.js';
 import type { BackupPair } from '../../backup/types.js';
 import { ExitCode, Failure } from '../../failure.js';
 import type { Settings } from '../../settings/settings.js';
+import type { ArchiveEntry } from '../../stores/archive/archive.js';
 import type { WritableArchive } from '../../stores/archive/writable.js';
 import { backupPlaces, type Destination } from './places.js';
 
@@ -13,6 +15,8 @@ export interface ReadablePlace {
   writable: WritableArchive;
   /** Newest first. */
   pairs: BackupPair[];
+  /** Backups of SQLite stores; newest first. */
+  stores: SqliteBackupFile[];
 }
 
 export interface ReadablePlaces {
@@ -28,15 +32,15 @@ export interface ReadablePlaces {
  * @throws Failure where not one place can be listed
  */
 export async function readablePlaces(settings: Settings, at: Destination | null): Promise<ReadablePlaces> {
-  const { identityFile } = settings.backups;
-  const identities = async (): Promise<string[]> =>
-    identityFile === null ? [] : readIdentities(identityFile);
+  const identities = identitiesOf(settings);
   const places: ReadablePlace[] = [];
   const failures: Failure[] = [];
   for (const writable of backupPlaces(settings, at)) {
     try {
-      const pairs = await pairsOf(writable);
-      places.push({ archive: decryptingArchive(writable, identities), writable, pairs });
+      const entries = await entriesOf(writable);
+      const listed = { ...writable, list: () => Promise.resolve(entries) };
+      const [pairs, stores] = [await catalogue(listed), sqliteBackups(entries)];
+      places.push({ archive: decryptingArchive(writable, identities), writable, pairs, stores });
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
       failures.push(error);
@@ -46,9 +50,14 @@ export async function readablePlaces(settings: Settings, at: Destination | null)
   return { places, failures };
 }
 
-async function pairsOf(writable: WritableArchive): Promise<BackupPair[]> {
+/** Reads the secret keys of the settings; none where no file is set. */
+export function identitiesOf({ backups: { identityFile } }: Settings): () => Promise<readonly string[]> {
+  return async () => (identityFile === null ? [] : readIdentities(identityFile));
+}
+
+async function entriesOf(writable: WritableArchive): Promise<ArchiveEntry[]> {
   try {
-    return await catalogue(writable);
+    return await writable.list();
   } catch (error) {
     if (error instanceof Failure && error.code === 'archive-missing') return [];
     throw error;
@@ -56,7 +65,7 @@ async function pairsOf(writable: WritableArchive): Promise<BackupPair[]> {
 }
 
 /**
- * The backup that is meant by a timestamp or "latest".
+ * The pair that is meant by a timestamp or "latest".
  *
  * @throws Failure (exit 4) where there is none of it; what a place said that cannot be listed, where it may lie there
  */
@@ -72,13 +81,40 @@ export function namedTimestamp(
     .map(({ timestamp }) => timestamp);
   const found = name === 'latest' ? timestamps.sort().at(-1) : timestamps.find((one) => one === name);
   if (found !== undefined) return found;
-  if (failures[0] !== undefined) throw failures[0];
+  if (places.some(({ stores }) => stores.some(({ timestamp }) => timestamp === name)))
+    throw ofSqlite(operation, name);
+  throw noneNamed(operation, { places, failures }, name, timestamps.length > 0);
+}
+
+function ofSqlite(operation: string, subject: string): Failure {
+  return new Failure({
+    operation,
+    subject,
+    reason: 'it is the backup of a SQLite store, which is no pair of graph and vectors',
+    hint: 'Verify it with: lifeboat backup verify --source sqlite. What is readable of a damaged database: sqlite3 FILE .recover',
+    exitCode: ExitCode.usage,
+    code: 'backup-of-sqlite',
+  });
+}
+
+/**
+ * What to say where there is no such backup: what a place said that cannot be listed, where it may lie there; else that there
+ * is none.
+ *
+ * @param hasOthers whether there are others
+ */
+export function noneNamed(
+  operation: string,
+  { places, failures }: ReadablePlaces,
+  name: string,
+  hasOthers: boolean,
+): Failure {
+  if (failures[0] !== undefined) return failures[0];
   const where = places.map(({ archive }) => archive.place).join(' and ');
-  throw new Failure({
+  return new Failure({
     operation,
     subject: name,
-    reason:
-      timestamps.length === 0 ? `there is no backup in ${where}` : `there is no such backup in ${where}`,
+    reason: hasOthers ? `there is no such backup in ${where}` : `there is no backup in ${where}`,
     hint: 'To see which there are: lifeboat backup list. To make one: lifeboat backup create.',
     exitCode: ExitCode.nothingToRecoverFrom,
     code: 'backup-none',

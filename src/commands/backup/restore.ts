@@ -8,7 +8,9 @@ import { formatDuration, formatNumberOf } from '../../report/format.js';
 import type { CommandContext } from '../context.js';
 import { settingsOf } from '../run/settings-of.js';
 import { interruption } from './interruption.js';
-import { findSqliteBackup, nameOfStore, sqliteSource, type SqliteSource } from './sqlite-source.js';
+import { findSqliteBackup } from './find-sqlite.js';
+import { identitiesOf } from './readable-places.js';
+import { nameOfStore, sqliteSource, type SqliteSource } from './sqlite-source.js';
 
 interface Flags {
   source?: SqliteSource;
@@ -20,7 +22,7 @@ interface Flags {
 }
 
 const RESTORE_HELP = `
-For the SQLite store of MCP Memory Service. Graph and collection of AutoMem are restored with: lifeboat recover
+For the SQLite store of MCP Memory Service; "latest" is the newest backup of the store at that path. Graph and collection of AutoMem are restored with: lifeboat recover
 
 The backup is unpacked beside the store and proven there before the store is touched. The old file stays beside it as
 NAME.before-TIMESTAMP until you remove it. Stop the service first.
@@ -72,13 +74,13 @@ async function restore(context: CommandContext, which: string, flags: Flags): Pr
   const settings = await settingsOf(context);
   const target = resolve(context.cwd, path);
   if (flags.dryRun !== true) confirmed(flags.confirm, target);
-  const { archive, file } = await findSqliteBackup(settings, which);
+  const { archive, file } = await findSqliteBackup(settings, which, target);
   const stop = interruption(context);
   try {
     const result = await restoreSqlite({
       archive,
-      base: file.base,
-      timestamp: file.timestamp,
+      file,
+      identities: identitiesOf(settings),
       target,
       scratch: tmpdir(),
       startedAt: new Date(),

@@ -6,6 +6,7 @@ import { formatBytes, formatCount, formatDuration, formatNumberOf } from '../../
 
 /** One pair that was verified at one place. */
 export interface VerifiedPair {
+  kind: 'automem';
   result: BackupVerification;
   level: VerifyLevel;
   seconds: number;
@@ -19,6 +20,7 @@ export function verifiedRecord({ result, level, seconds }: VerifiedPair): object
   const { timestamp, place, ok, problems, unproven, damage, files, content, manifest } = result;
   return {
     type: 'backup-verified',
+    ...{ kind: 'automem', store: null },
     timestamp,
     place,
     level,

@@ -1,25 +1,32 @@
 import { Option, type Command } from 'commander';
 import type { BackupPair } from '../../backup/types.js';
-import { baseOf } from '../../backup/manifest.js';
 import { verifyBackup, type BackupVerification } from '../../backup/verify/verify-backup.js';
-import type { FileFacts } from '../../backup/verify/hash-file.js';
-import { addVerified, type VerifyLevel } from '../../backup/verify/verified-notes.js';
+import { addVerified, whatWasSeen, type VerifyLevel } from '../../backup/verify/verified-notes.js';
 import { ExitCode, Failure } from '../../failure.js';
 import type { Settings } from '../../settings/settings.js';
 import type { CommandContext } from '../context.js';
 import { settingsOf } from '../run/settings-of.js';
+import { unlessAborted } from '../run/unless-aborted.js';
 import { interruption } from './interruption.js';
 import { DESTINATIONS, type Destination } from './places.js';
-import { namedTimestamp, readablePlaces, type ReadablePlace } from './readable-places.js';
+import { readablePlaces, type ReadablePlace } from './readable-places.js';
+import { chooseCopies, type ChosenCopy } from './verify-choice.js';
+import { noteStore, verifyStore, type VerifiedStore } from './verify-sqlite.js';
+import { storeLines, storeRecord } from './verify-sqlite-words.js';
 import { verifiedLines, verifiedRecord, type VerifiedPair } from './verify-words.js';
+import { sourceOption, type WhichStores } from './which-backups.js';
 
 interface Flags {
   all?: true;
   quick?: true;
   deep?: true;
   at?: Destination;
+  source?: WhichStores;
   json?: true;
 }
+
+/** One backup that was verified at one place. */
+type Verified = VerifiedPair | VerifiedStore;
 
 const HELP = `
 Three ways to look, each of which includes the one before:
@@ -29,6 +36,9 @@ Three ways to look, each of which includes the one before:
 
 A backup of AutoMem's own has no manifest: it is proven as far as its gzip checksums and its own counts go. What came out is
 kept beside the pair, in lifeboat_TIMESTAMP.verified.json, and holds while the files are the same.
+
+A backup of a SQLite store is unpacked and opened in place of "every record is read": integrity check, rows of each table
+and schema; --deep restores it into a folder of its own. "latest" is AutoMem's newest, where there is any; --source names others.
 
 Exit codes:
   0    everything that was verified is sound
@@ -48,6 +58,7 @@ export function addVerifyCommand(backup: Command, context: CommandContext): void
     .addOption(new Option('--quick', 'manifest, sizes and checksums alone').conflicts('deep'))
     .option('--deep', 'restore it into engines of its own, and compare')
     .addOption(new Option('--at <place>', 'where it lies; by default all places').choices(DESTINATIONS))
+    .addOption(sourceOption())
     .option('--json', 'one JSON object a line, the last one the result')
     .addHelpText('after', HELP)
     .action((timestamp: string, flags: Flags) => verify(context, timestamp, flags));
@@ -58,15 +69,13 @@ async function verify(context: CommandContext, timestamp: string, flags: Flags):
   const stop = interruption(context);
   try {
     const readable = await readablePlaces(settings, flags.at ?? null);
-    const { verified, failures: lost } = await verifyPlaces(
-      { settings, flags, signal: stop.signal, ...toldBy(context, flags) },
-      readable.places,
-      {
-        timestamp: namedTimestamp('verify the backup', readable, timestamp),
-        version: context.version,
-        context,
-      },
-    );
+    const copies = await chooseCopies('verify the backup', readable, {
+      name: flags.all === true ? null : timestamp,
+      stores: flags.source ?? null,
+      cwd: context.cwd,
+    });
+    const work = { settings, flags, signal: stop.signal, context, ...toldBy(context, flags) };
+    const { verified, failures: lost } = await verifyCopies(work, copies);
     const failures = [...readable.failures, ...lost];
     for (const failure of failures) tellFailure(context, failure);
     const exitCode = exitCodeOf(verified, failures);
@@ -84,13 +93,13 @@ function tellFailure(context: CommandContext, { message, hint }: Failure): void 
 }
 
 /** What is wrong with a backup weighs more than that another place says nothing. */
-function exitCodeOf(verified: readonly VerifiedPair[], failures: readonly Failure[]): ExitCode {
+function exitCodeOf(verified: readonly Verified[], failures: readonly Failure[]): ExitCode {
   if (!verified.every(({ result }) => result.ok)) return ExitCode.notAsItShouldBe;
   return failures[0]?.exitCode ?? ExitCode.done;
 }
 
 interface Telling {
-  tell: (verified: VerifiedPair) => void;
+  tell: (verified: Verified) => void;
   say: (text: string) => void;
 }
 
@@ -98,53 +107,71 @@ function toldBy(context: CommandContext, { json }: Flags): Telling {
   return {
     tell: (verified) =>
       context.out(
-        json === true
-          ? `${JSON.stringify(verifiedRecord(verified))}\n`
-          : `${verifiedLines(verified).join('\n')}\n`,
+        json === true ? `${JSON.stringify(recordOf(verified))}\n` : `${linesOf(verified).join('\n')}\n`,
       ),
     say: (text) => context.err(`  ${text}\n`),
   };
+}
+
+function recordOf(verified: Verified): object {
+  return verified.kind === 'sqlite' ? storeRecord(verified) : verifiedRecord(verified);
+}
+
+function linesOf(verified: Verified): string[] {
+  return verified.kind === 'sqlite' ? storeLines(verified) : verifiedLines(verified);
 }
 
 interface Work extends Telling {
   settings: Settings;
   flags: Flags;
   signal: AbortSignal;
-}
-
-interface Asked {
-  timestamp: string;
-  version: string;
   context: CommandContext;
 }
 
-/** Newest first, the same backup at all places one after the other. A place that goes away is left, the others are not. */
-async function verifyPlaces(
+/** A place that goes away is left, the others are not. */
+async function verifyCopies(
   work: Work,
-  places: readonly ReadablePlace[],
-  asked: Asked,
-): Promise<{ verified: VerifiedPair[]; failures: Failure[] }> {
-  const chosen = places.flatMap((place) =>
-    place.pairs
-      .filter(({ timestamp }) => work.flags.all === true || timestamp === asked.timestamp)
-      .map((pair) => ({ place, pair })),
-  );
-  chosen.sort((a, b) => (a.pair.timestamp < b.pair.timestamp ? 1 : -1));
-  const verified: VerifiedPair[] = [];
+  copies: readonly ChosenCopy[],
+): Promise<{ verified: Verified[]; failures: Failure[] }> {
+  const verified: Verified[] = [];
   const away = new Map<ReadablePlace, Failure>();
-  for (const { place, pair } of chosen) {
-    if (away.has(place)) continue;
+  for (const copy of copies) {
+    if (away.has(copy.place)) continue;
     try {
-      const one = await verifyOne(work, place, pair, asked.context);
-      work.tell(one);
-      await keep(work, place, pair, one, asked.version);
-      verified.push(one);
+      verified.push(await verifyCopy(work, copy));
     } catch (error) {
       if (!(error instanceof Failure && error.exitCode === ExitCode.unreachable)) throw error;
-      away.set(place, error);
+      away.set(copy.place, error);
     }
   }
   return { verified, failures: [...away.values()] };
+}
+
+async function verifyCopy(work: Work, copy: ChosenCopy): Promise<Verified> {
+  const { settings, flags, signal, context, tell } = work;
+  const { place } = copy;
+  const tool = `lifeboat ${context.version}`;
+  if (copy.kind === 'sqlite') {
+    const level = flags.quick === true ? 'quick' : flags.deep === true ? 'deep' : 'full';
+    const one = await verifyStore(settings, place, copy.file, { level, signal });
+    tell(one);
+    await kept(work, () => noteStore(place, copy.file, one, tool));
+    return one;
+  }
+  const one = await verifyOne(work, place, copy.pair, context);
+  tell(one);
+  await kept(work, () => notePair(place, copy.pair, one, tool));
+  return one;
+}
+
+/** A place that takes no notes is told of, and is no failure. */
+async function kept({ say }: Work, note: () => Promise<void>): Promise<void> {
+  try {
+    await note();
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    say(`The result is not kept: ${error.message}`);
+  }
 }
 
 async function verifyOne(
@@ -156,7 +183,8 @@ async function verifyOne(
   const started = performance.now();
   const level = flags.quick === true ? 'quick' : 'full';
   const excludedTypes = new Set(settings.excludedTypes);
-  const result = await verifyBackup(archive, pair, { level, excludedTypes, signal });
+  // It only reads: whoever stops it does not wait for a place that does not answer.
+  const result = await unlessAborted(verifyBackup(archive, pair, { level, excludedTypes, signal }), signal);
   const isDeep = flags.deep === true && isRestorable(result);
   if (isDeep) {
     // The engines and all of a restore: loaded only where it is asked for.
@@ -166,7 +194,7 @@ async function verifyOne(
     result.ok &&= differences.length === 0;
   }
   const seconds = (performance.now() - started) / 1000;
-  return { result, level: isDeep ? 'deep' : level, seconds };
+  return { kind: 'automem', result, level: isDeep ? 'deep' : level, seconds };
 }
 
 /** What is fatal in its files needs no engines to be found. */
@@ -174,46 +202,28 @@ function isRestorable({ problems, content }: BackupVerification): boolean {
   return content !== null && problems.every(({ severity }) => severity !== 'fatal');
 }
 
-/** Notes the result beside the pair. A place that takes no notes is told of, and is no failure. */
-async function keep(
-  { say }: Work,
+/** Notes the result beside the pair. */
+async function notePair(
   { writable }: ReadablePlace,
   pair: BackupPair,
   { result, level }: VerifiedPair,
-  version: string,
+  tool: string,
 ): Promise<void> {
-  const base = baseOf(pair).length;
   const { problems, unproven } = result;
   // Without the key the files were looked at as they lie there: a quick look, and nothing against the backup.
   const isLocked = unproven.length > 0 && result.content === null && result.manifest !== null;
   const isSound = problems.every(({ severity }) => severity === 'note');
   const seen = isLocked && isSound ? { level: 'quick' as const, ok: true } : { level, ok: result.ok };
-  try {
-    await addVerified(writable, pair, {
-      at: new Date().toISOString(),
-      ...(seen satisfies { level: VerifyLevel; ok: boolean }),
-      problems: problems.filter(({ severity }) => severity !== 'note').length + unproven.length,
-      tool: `lifeboat ${version}`,
-      files: Object.fromEntries(lookedAt(pair, result).map(([path, facts]) => [path.slice(base), facts])),
-    });
-  } catch (error) {
-    if (!(error instanceof Failure)) throw error;
-    say(`The result is not kept: ${error.message}`);
-  }
+  await addVerified(writable, pair, {
+    at: new Date().toISOString(),
+    ...(seen satisfies { level: VerifyLevel; ok: boolean }),
+    problems: problems.filter(({ severity }) => severity !== 'note').length + unproven.length,
+    tool,
+    ...whatWasSeen(pair, result.files, result.content?.counts ?? null),
+  });
 }
 
-/** All files of the pair: one that could not be read to its end has no checksum, and is none the less what was looked at. */
-function lookedAt({ graph, vectors }: BackupPair, { files }: BackupVerification): [string, FileFacts][] {
-  return [graph, vectors].flatMap((file) =>
-    file === null ? [] : [[file.path, files.get(file.path) ?? { bytes: file.bytes, sha256: '' }]],
-  );
-}
-
-function summaryOf(
-  verified: readonly VerifiedPair[],
-  failures: readonly Failure[],
-  exitCode: ExitCode,
-): object {
+function summaryOf(verified: readonly Verified[], failures: readonly Failure[], exitCode: ExitCode): object {
   return {
     type: 'verification',
     outcome:
@@ -226,7 +236,8 @@ function summaryOf(
     verified: verified.length,
     sound: verified.filter(({ result }) => result.ok).length,
     failures: failures.map(({ code, message, hint, subject }) => ({ place: subject, code, message, hint })),
-    backups: verified.map(({ result: { timestamp, place, ok, problems }, level }) => ({
+    backups: verified.map(({ kind, result: { timestamp, place, ok, problems }, level }) => ({
+      kind,
       timestamp,
       place,
       level,

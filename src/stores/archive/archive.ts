@@ -13,6 +13,11 @@ export interface ArchiveEntry {
   unusable?: string;
   /** Another text once another file lies under the path; where it is missing, the place cannot tell. */
   version?: string;
+  /**
+   * ISO-8601: when anything of the file was changed last, its name and its times included. In folders alone; nobody can set
+   * it, so that it betrays what was put there with the size and the time of another file. A copy of the file has another.
+   */
+  changed?: string;
 }
 
 /** Part of a file, in bytes. Without a length, up to the end. */

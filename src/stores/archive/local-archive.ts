@@ -88,8 +88,11 @@ async function entryOf(root: string, inner: string): Promise<ArchiveEntry | null
   try {
     const facts = await stat(join(root, inner));
     if (!facts.isFile()) return null;
-    const { size: bytes, mtime } = facts;
-    return { path, bytes, modified: mtime.toISOString(), version: versionOf(bytes, mtime) };
+    const { size: bytes, mtime, ctime } = facts;
+    return {
+      ...{ path, bytes, modified: mtime.toISOString() },
+      ...{ version: versionOf(bytes, mtime), changed: ctime.toISOString() },
+    };
   } catch (error) {
     // One bad link must not hide the good backups beside it: it is listed with what is wrong.
     const code = codeOf(error);

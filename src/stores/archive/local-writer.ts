@@ -14,6 +14,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 
 import { checkPath } from './archive-path.js';
 import { localArchive } from './local-archive.js';
+import { roomIn } from './local-room.js';
 import { folderFailure, writeFailure } from './local-write-failures.js';
 import { partialName, sweepPartials } from './partial-file.js';
 import type { PendingFile, WritableArchive } from './writable.js';
@@ -39,6 +40,10 @@ export function writableLocalArchive(folder: string): WritableArchive {
     create: async (path, { replace = false } = {}) => {
       checkPath(WRITE, root, path);
       return LocalFile.begin(root, path, replace);
+    },
+    tryOut: async (path) => {
+      checkPath(WRITE, root, path);
+      return roomIn(dirname(resolve(root, path)));
     },
     remove: async (path) => {
       checkPath(REMOVE, root, path);

@@ -58,6 +58,18 @@ class S3Writer implements WritableArchive {
     return upload;
   }
 
+  /** An upload without a part is begun and ended at once: it needs the rights of a write, and leaves no object. */
+  async tryOut(path: string): Promise<null> {
+    checkPath('write the backup file', this.place, path, this.base);
+    const upload = new S3Upload(this.bucket, path, this.habits, false);
+    try {
+      await upload.prove();
+    } finally {
+      await upload.abandon();
+    }
+    return null;
+  }
+
   async remove(path: string): Promise<void> {
     checkPath('remove the backup file', this.place, path, this.base);
     const until = await this.lockedUntil(path, 'remove');

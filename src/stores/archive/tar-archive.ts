@@ -5,7 +5,7 @@ import { pipeline as connect, type Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 
-import { extract, type Header } from 'tar-stream';
+import type { Header } from 'tar-stream';
 
 import { ExitCode, Failure } from '../../failure.js';
 import { BESIDE_PREFIX, LAYOUT_PREFIX, readAll, STORE_FOLDERS, versionOf, type Archive } from './archive.js';
@@ -58,7 +58,7 @@ async function unpack(file: string, folder: PrivateFolder, signal?: AbortSignal)
   const source = await openUnzipped(file);
   const facts = await stat(file);
   const guard = new TarGuard(folder.room, facts.size);
-  const entries = extract();
+  const entries = (await import('tar-stream')).extract();
   // Errors reach the loop through `entries`, but not the entry that is just being written: it would wait forever.
   // The parser's streams are of another make, with the same events.
   const broken = new Promise<never>((_, reject) => {

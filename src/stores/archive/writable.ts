@@ -40,6 +40,13 @@ export interface WritableArchive extends Archive {
    */
   create(path: string, options?: CreateOptions): Promise<PendingFile>;
   /**
+   * Looks whether a file could be begun there, as far as that can be told without leaving one.
+   *
+   * @returns bytes that are free there; null where nobody can tell
+   * @throws Failure as {@link create} would
+   */
+  tryOut(path: string): Promise<number | null>;
+  /**
    * Removes one file; one that is not there is no error. In a versioned bucket S3 keeps it behind a delete marker, and
    * keeps counting its bytes, until a lifecycle rule removes it.
    *

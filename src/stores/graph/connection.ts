@@ -1,4 +1,4 @@
-import { Redis, type RedisOptions } from 'ioredis';
+import type { Redis, RedisOptions } from 'ioredis';
 import { readFile } from 'node:fs/promises';
 import { ExitCode, Failure } from '../../failure.js';
 import { knock } from '../speaks-tls.js';
@@ -39,8 +39,10 @@ export const DEFAULT_ANSWER_TIMEOUT_MS = 300_000;
  */
 export async function connectGraph(address: GraphAddress, options: ConnectOptions = {}): Promise<Redis> {
   const timeoutMs = options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS;
+  // Much of what Lifeboat does looks at backups alone.
+  const [{ Redis }, own] = await Promise.all([import('ioredis'), redisOptions(address, timeoutMs)]);
   const redis = new Redis({
-    ...(await redisOptions(address, timeoutMs)),
+    ...own,
     stringNumbers: options.exactIntegers === true,
     // The server leaves a half-closed connection open, and two seconds of waiting for it would be those of every run.
     disconnectTimeout: DISCONNECT_MS,

@@ -158,3 +158,20 @@ it('it makes no difference for the rules whether older backups were pruned on th
     }),
   );
 });
+
+it('each store is decided on as if it were alone', () => {
+  const stores = [
+    {},
+    { kind: 'graph' },
+    { kind: 'sqlite', source: '/a' },
+    { kind: 'sqlite', source: '/b' },
+  ] as const;
+  fc.assert(
+    fc.property(candidates, candidates, policies, fc.nat(3), fc.nat(3), (one, two, policy, a, b) => {
+      fc.pre(a !== b);
+      const [ofA, ofB] = [one.map((c) => ({ ...c, ...stores[a] })), two.map((c) => ({ ...c, ...stores[b] }))];
+      const together = new Set(keptOf([...ofA, ...ofB], policy));
+      expect(together).toEqual(new Set([...keptOf(ofA, policy), ...keptOf(ofB, policy)]));
+    }),
+  );
+});

@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
+import { generateIdentity, identityToRecipient } from 'age-encryption';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { backUpSqlite, type SqliteBackup } from '../../../src/backup/sqlite/back-up-sqlite.js';
@@ -27,10 +28,15 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-function backUp(archive?: WritableArchive, signal?: AbortSignal): Promise<SqliteBackup> {
+function backUp(
+  archive?: WritableArchive,
+  signal?: AbortSignal,
+  recipients: readonly string[] = [],
+): Promise<SqliteBackup> {
   return backUpSqlite({
     source,
-    archive: archive ?? writableLocalArchive(join(folder, 'backups')),
+    targets: [{ archive: archive ?? writableLocalArchive(join(folder, 'backups')), failure: null }],
+    recipients,
     scratch: folder,
     startedAt: STARTED,
     tool: 'lifeboat test',
@@ -131,11 +137,11 @@ describe('backing up a SQLite memory store', () => {
     expect(filesLeft()).toEqual([]);
   });
 
-  it('leaves the first backup of a second alone', async () => {
+  it('leaves the first backup of a second alone, and takes the next one', async () => {
     writeStore(source);
     await backUp();
     const before = readFileSync(join(folder, 'backups', `sqlite/sqlite_${TS}.sqlite3.gz`));
-    await expect(backUp()).rejects.toMatchObject({ code: 'archive-file-exists' });
+    expect(await backUp()).toMatchObject({ timestamp: '20260304_050608' });
     expect(readFileSync(join(folder, 'backups', `sqlite/sqlite_${TS}.sqlite3.gz`))).toEqual(before);
   });
 
@@ -156,10 +162,40 @@ describe('backing up a SQLite memory store', () => {
     });
     await expect(backUp(fails(/gz$/))).rejects.toBe(full);
     expect(filesLeft()).toEqual([]);
+    const recipients = [await identityToRecipient(await generateIdentity())];
+    await expect(backUp(fails(/gz\.age$/), undefined, recipients)).rejects.toBe(full);
+    expect(filesLeft()).toEqual([]);
     await expect(backUp(fails(/manifest/))).rejects.toBe(full);
     expect(filesLeft()).toEqual([]);
     await expect(backUp(archive, AbortSignal.abort())).rejects.toMatchObject({ name: 'Interrupted' });
     expect(filesLeft()).toEqual([]);
+  });
+
+  it('lies at one place though the other fails, and says so', async () => {
+    writeStore(source);
+    const [good, bad] = ['backups', 'full'].map((name) => writableLocalArchive(join(folder, name)));
+    if (good === undefined || bad === undefined) throw new Error('there are two');
+    const full = new Failure({
+      ...{ operation: 'write', subject: 'x', reason: 'the disk is full', hint: 'Make room.' },
+      ...{ exitCode: ExitCode.failed, code: 'archive-full' },
+    });
+    const failing: WritableArchive = {
+      ...bad,
+      create: async (path, options) => {
+        const pending = await bad.create(path, options);
+        pending.write = () => Promise.reject(full);
+        return pending;
+      },
+    };
+    const targets = [good, failing].map((archive) => ({ archive, failure: null }));
+    const { places } = await backUpSqlite({
+      ...{ source, targets, recipients: [], scratch: folder, startedAt: STARTED, tool: 'lifeboat test' },
+    });
+    expect(places.map(({ failure }) => failure?.code ?? null)).toEqual([null, 'archive-full']);
+    expect(filesLeft().filter((name) => /\d/.test(name))).toEqual([
+      `backups/lifeboat_${TS}.sqlite.manifest.json`,
+      `backups/sqlite/sqlite_${TS}.sqlite3.gz`,
+    ]);
   });
 
   it('finds a flipped bit anywhere in a manifest', async () => {
@@ -193,12 +229,14 @@ describe('backing up a SQLite memory store', () => {
         'automem-backups/sqlite/sqlite_20260102_000000.sqlite3.gz',
         'sqlite/sqlite_20260231_000000.sqlite3.gz',
         'sqlite/sqlite_backup_1.gz',
+        'sqlite/sqlite_20260101_000000.sqlite3.gz.age',
         'falkordb/falkordb_20260101_000000.json.gz',
       ].map(entry),
     );
-    expect(found.map(({ timestamp, base }) => [timestamp, base])).toEqual([
-      ['20260102_000000', 'automem-backups/'],
-      ['20260101_000000', ''],
+    // The encrypted one, which its manifest names.
+    expect(found.map(({ path, base }) => [path, base])).toEqual([
+      ['automem-backups/sqlite/sqlite_20260102_000000.sqlite3.gz', 'automem-backups/'],
+      ['sqlite/sqlite_20260101_000000.sqlite3.gz.age', ''],
     ]);
   });
 });

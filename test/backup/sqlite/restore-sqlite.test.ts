@@ -17,6 +17,7 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { backUpSqlite } from '../../../src/backup/sqlite/back-up-sqlite.js';
+import type { SqliteBackupFile } from '../../../src/backup/sqlite/names.js';
 import {
   restoreSqlite,
   type SqliteRestore,
@@ -47,14 +48,24 @@ beforeEach(async () => {
     associations: [{ name: 'a', metadata: associationMetadata('m0', 'm1') }],
   });
   const archive = writableLocalArchive(backups);
-  await backUpSqlite({ source: live, archive, scratch: folder, startedAt: STARTED, tool: 'lifeboat test' });
+  const targets = [{ archive, failure: null }];
+  await backUpSqlite({
+    ...{ source: live, targets, recipients: [], scratch: folder, startedAt: STARTED, tool: 'lifeboat test' },
+  });
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+/** As a listing has it. */
+const listed = (timestamp = TS): SqliteBackupFile => ({
+  ...{ base: '', path: `sqlite/sqlite_${timestamp}.sqlite3.gz`, timestamp },
+  ...{ takenAt: STARTED.toISOString(), bytes: existsSync(file) ? statSync(file).size : 0 },
+});
 
 function restore(more: Partial<SqliteRestoreOptions> = {}): Promise<SqliteRestore> {
   return restoreSqlite({
     archive: writableLocalArchive(join(folder, 'backups')),
-    ...{ base: '', timestamp: TS, target: live, scratch: folder, startedAt: STARTED },
+    identities: () => Promise.resolve([]),
+    ...{ file: listed(), target: live, scratch: folder, startedAt: STARTED },
     ...{ dryRun: false, force: false, rebuildGraph: false },
     ...more,
   });
@@ -97,6 +108,25 @@ describe('restoring a SQLite memory store', () => {
     });
     expect(lstatSync(join(folder, 'live/link.db')).isSymbolicLink()).toBe(true);
     expect(rowsOf(away, COUNT)).toEqual([{ n: 201 }]);
+  });
+
+  it('writes to where a link leads, though nothing is there; where its folder is gone, it refuses', async () => {
+    rmSync(live);
+    mkdirSync(join(folder, 'disk'));
+    const stays = join(folder, 'live/link.db');
+    symlinkSync('../disk/hop.db', stays);
+    symlinkSync(join(folder, 'disk/store.db'), join(folder, 'disk/hop.db'));
+    expect(await restore({ target: stays })).toMatchObject({
+      ...{ kept: null, target: { path: join(folder, 'disk/store.db'), state: 'absent' } },
+    });
+    expect(lstatSync(stays).isSymbolicLink()).toBe(true);
+    expect(rowsOf(join(folder, 'disk/store.db'), COUNT)).toEqual([{ n: 201 }]);
+    rmSync(join(folder, 'disk'), { recursive: true });
+    await expect(restore({ target: stays })).rejects.toMatchObject({ code: 'sqlite-link-broken' });
+    expect(inLive()).toEqual(['link.db']);
+    rmSync(stays);
+    symlinkSync('link.db', stays);
+    await expect(restore({ target: stays })).rejects.toMatchObject({ code: 'sqlite-not-a-file' });
   });
 
   it('replaces a damaged store, and moves the log of the old one out of the way', async () => {
@@ -225,7 +255,7 @@ describe('restoring a SQLite memory store', () => {
       code: 'sqlite-missing',
     });
     await expect(restore({ target: folder })).rejects.toMatchObject({ code: 'sqlite-not-a-file' });
-    await expect(restore({ timestamp: '20200101_000000' })).rejects.toMatchObject({
+    await expect(restore({ file: listed('20200101_000000') })).rejects.toMatchObject({
       code: 'archive-file-missing',
     });
     expect(inLive()).toEqual(['store.db']);
