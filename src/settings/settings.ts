@@ -1,7 +1,9 @@
 import { join, resolve } from 'node:path';
 
 import { ExitCode, Failure } from '../failure.js';
-import { CONFIG_FILE, readConfigFile, type Config } from './config-file.js';
+import { CONFIG_FILE } from './config-failure.js';
+import { readConfigFile } from './config-file.js';
+import type { Config } from './config-schema.js';
 import { readEnvironment, type EnvironmentSources, type SourcedValue } from './env-files.js';
 import { listSettings, type Derived } from './listing.js';
 import { resolver, type Resolver } from './resolve.js';

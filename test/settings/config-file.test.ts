@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import { closest } from '../../src/settings/closest.js';
-import { parseConfig } from '../../src/settings/config-file.js';
+import { parseConfig } from '../../src/settings/config-text.js';
 import { formatDuration, parseDuration } from '../../src/settings/duration.js';
 
 describe('parseConfig', () => {
