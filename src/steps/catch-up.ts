@@ -1,11 +1,12 @@
-import { applyDelta, describeTally } from './apply-delta.js';
+import { describeTally } from './apply-delta.js';
 import { catchUpPoints } from './catch-up-points.js';
 import { GraphMark } from './graph-mark.js';
+import { applyLateWrites } from './late-writes.js';
 import type { Step, StepContext } from './step.js';
 
 /**
  * Fetches what the service wrote between the last look at the live graph and the swap: it stands in the replaced graph,
- * which is at rest since. Then memories whose points came after the collection was read. The service goes on writing to the
+ * which comes to rest then. Then memories whose points came after the collection was read. The service goes on writing to the
  * new graph, so of two versions the newest wins, and what it made by itself meanwhile is left alone.
  */
 export const catchUp: Step = {
@@ -35,7 +36,7 @@ export const catchUp: Step = {
 
 /** @returns what was done, in words; null where there was nothing to do */
 async function catchUpGraph(context: StepContext, mark: GraphMark): Promise<string | null> {
-  const { work, graph, graphName, replacedKey, checkpoints } = context;
+  const { work, graph, replacedKey, checkpoints } = context;
   if (mark.settled || !work.replaced) return null;
   if ((await graph.kindOf(replacedKey)) !== 'graph') {
     context.notice(
@@ -43,7 +44,7 @@ async function catchUpGraph(context: StepContext, mark: GraphMark): Promise<stri
     );
     return null;
   }
-  const done = await applyDelta(context, { from: replacedKey, to: graphName, mark, swapped: true });
+  const done = await applyLateWrites(context, replacedKey, mark);
   await mark.save(checkpoints);
   return describeTally(done);
 }

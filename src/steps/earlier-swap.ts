@@ -1,5 +1,5 @@
-import { applyDelta } from './apply-delta.js';
 import { GraphMark } from './graph-mark.js';
+import { applyLateWrites } from './late-writes.js';
 import { currentRun, refuseOthersGraph, runOf } from './current-run.js';
 import type { StepContext } from './step.js';
 
@@ -18,7 +18,7 @@ export async function takeUpEarlierSwap(context: StepContext): Promise<void> {
     if ((await graph.kindOf(replaced)) !== 'graph') return;
     await refuseOthersGraph(graph, made.change);
     if (mark !== null) {
-      await applyDelta(context, { from: replaced, to: graphName, mark, swapped: true });
+      await applyLateWrites(context, replaced, mark);
       await mark.save(context.checkpoints);
     }
   } else if ((await currentRun(graph, graphName)) !== runOf(staging)) {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ExitCode, Failure } from '../failure.js';
-import { LiveWatch } from '../stores/graph/live-watch.js';
+import { LiveWatch, unlessForbidden } from '../stores/graph/live-watch.js';
 import type { Step, StepContext } from './step.js';
 
 /** How long a look at the stores takes, in milliseconds. */
@@ -63,16 +63,6 @@ export async function lookForWriters(context: Watched): Promise<Writers> {
     return { clients: await otherClients(context, watch), wrote, sawGraph: wasWrittenTo !== null };
   } finally {
     watch?.close();
-  }
-}
-
-/** @returns null where the server does not allow it to this user */
-async function unlessForbidden<T>(asked: Promise<T>): Promise<T | null> {
-  try {
-    return await asked;
-  } catch (error) {
-    if (error instanceof Failure && error.code === 'forbidden') return null;
-    throw error;
   }
 }
 

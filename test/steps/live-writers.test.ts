@@ -163,6 +163,34 @@ describe('what is written between the last look and the swap', () => {
     );
   });
 
+  it('also comes where it was under way at the swap, and lands in the replaced graph while that is read', async () => {
+    await loseMost();
+    const [changed = ''] = await survivors();
+    const late = async (query: string): Promise<unknown> => {
+      const [replaced = ''] = await lab.leftovers();
+      return lab.redis('GRAPH.QUERY', replaced, query);
+    };
+    rightBeforeTheSwap(async () => {
+      await store(OTHER, 'in time');
+      // Before its nodes are counted, and when all that was new in it has been brought over.
+      graph.when(
+        /GRAPH\.RO_QUERY[^]*:before:/i,
+        () => late(`CREATE (:Memory {id: '${NEW}', content: 'late', type: 'Context'})`),
+        1,
+      );
+      graph.when(
+        /GRAPH\.RO_QUERY[^]*:before:/i,
+        () => late(`MATCH (m {id: '${changed}'}) SET m.content = 'later still'`),
+        3,
+      );
+    });
+    const run = await recover();
+    expect(run.failure).toBeNull();
+    expect(await contentOf(OTHER)).toBe('in time');
+    expect(await contentOf(NEW)).toBe('late');
+    expect(await contentOf(changed)).toBe('later still');
+  });
+
   it('is brought back by a run that goes on after it was killed there', async () => {
     await loseMost();
     const [deleted = ''] = await survivors();

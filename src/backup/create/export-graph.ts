@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ExitCode, Failure } from '../../failure.js';
 import { graphIndexes, type GraphIndex } from '../../stores/graph/graph-indexes.js';
-import { LiveWatch } from '../../stores/graph/live-watch.js';
+import { LiveWatch, unlessForbidden } from '../../stores/graph/live-watch.js';
 import type { GraphStore, GraphTotals } from '../../stores/graph/graph-store.js';
 import { GraphExport, type ExportedGraph, type OnRead } from './graph-export.js';
 import type { HalfFacts, HalfFile } from './half-file.js';
@@ -70,14 +70,14 @@ async function readOnce(
   const file = await openFile();
   let watch: LiveWatch | null = null;
   try {
-    watch = await watchIfAllowed(source);
+    watch = await unlessForbidden(LiveWatch.begin(source));
     const from = now().toISOString();
     const before = await store.totals(graphName);
     const reader = new GraphExport(store, graphName, file.writer, onRead, signal, isCareful);
     const content = await reader.write(timestamp);
     const after = await store.totals(graphName);
     const to = now().toISOString();
-    const written = watch === null ? null : await watch.wasWrittenTo();
+    const written = watch === null ? null : await unlessForbidden(watch.wasWrittenTo());
     const problem = isSame(before, after, content, written)
       ? null
       : await reader.proveAgain(() => store.totals(graphName), isQuiet(before, after, written));
@@ -115,15 +115,6 @@ function isSame(
 function isQuiet(before: GraphTotals, after: GraphTotals, written: boolean | null): boolean {
   if (written !== null) return !written;
   return before.nodes === after.nodes && before.relationships === after.relationships;
-}
-
-async function watchIfAllowed(source: GraphSource): Promise<LiveWatch | null> {
-  try {
-    return await LiveWatch.begin(source);
-  } catch (error) {
-    if (error instanceof Failure && error.code === 'forbidden') return null;
-    throw error;
-  }
 }
 
 /** @throws Failure `backup-source-empty` where there is nothing to back up */

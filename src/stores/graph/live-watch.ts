@@ -2,6 +2,16 @@ import { Failure } from '../../failure.js';
 import { graphFailure } from './connection.js';
 import type { GraphStore } from './graph-store.js';
 
+/** What the server answers; null where it does not allow it to this user. */
+export async function unlessForbidden<T>(asked: Promise<T>): Promise<T | null> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (error instanceof Failure && error.code === 'forbidden') return null;
+    throw error;
+  }
+}
+
 /** Where the live graph is. */
 export interface WatchedGraph {
   readonly openGraph: () => Promise<GraphStore>;
