@@ -32,14 +32,17 @@ export interface SqliteBackupFile extends BackupFile {
  */
 export function sqliteBackups(entries: readonly ArchiveEntry[]): SqliteBackupFile[] {
   const backups = new Map<string, SqliteBackupFile>();
-  for (const { path, bytes, unusable, version } of entries) {
+  for (const { path, bytes, unusable, version, changed } of entries) {
     const match = /^(.*\/)?sqlite\/sqlite_(\d{8}_\d{6})\.sqlite3\.gz(?:\.age)?$/.exec(path);
     const [, base = '', timestamp = ''] = match ?? [];
     const takenAt = parseTimestamp(timestamp);
     if (takenAt === null || unusable !== undefined) continue;
     const key = `${base}${timestamp}`;
     if (backups.has(key) && !path.endsWith(ENCRYPTED_SUFFIX)) continue;
-    const listed = version === undefined ? {} : { version };
+    const listed = {
+      ...(version === undefined ? {} : { version }),
+      ...(changed === undefined ? {} : { changed }),
+    };
     backups.set(key, { timestamp, takenAt: takenAt.toISOString(), path, base, bytes, ...listed });
   }
   return [...backups.values()].sort((a, b) => (a.timestamp < b.timestamp ? 1 : -1));

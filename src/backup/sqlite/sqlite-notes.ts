@@ -1,12 +1,13 @@
 import type { Archive } from '../../stores/archive/archive.js';
 import type { WritableArchive } from '../../stores/archive/writable.js';
-import { addResult, readResults, type VerifiedResult } from '../verify/verified-notes.js';
+import type { FileFacts } from '../verify/hash-file.js';
+import { addResult, heldBy, noted, readResults, type VerifiedResult } from '../verify/verified-notes.js';
 import { sqliteBesidePath, type SqliteBackupFile } from './names.js';
 import { describedFile, type SqliteManifest } from './sqlite-manifest.js';
 
 /**
- * What earlier verifications of a backup came to, the newest last; only those of the file that lies there now, as far as can
- * be told without a checksum made anew: what passed, by the manifest, and without one by the size; what failed, by the size.
+ * What earlier verifications of a backup came to, the newest last; only those that hold for the file that lies there now, as
+ * with a pair.
  *
  * @throws Failure when the archive itself cannot be read
  */
@@ -16,30 +17,31 @@ export async function readSqliteVerified(
   manifest: SqliteManifest | null,
 ): Promise<VerifiedResult[]> {
   const results = await readResults(archive, notesPath(file), file.timestamp);
-  return results.filter((result) => isOfThis(result, file, manifest));
+  const described = manifest === null ? null : describedFile(manifest);
+  const there = new Map([[nameOf(file), file]]);
+  return heldBy(results, there, manifest === null ? null : new Map(described === null ? [] : [described]));
 }
 
-/** Keeps what a verification came to beside the backup. @throws Failure when the place does not take it */
+/**
+ * Keeps what a verification came to beside the backup.
+ *
+ * @param read nothing where the file could not be read to its end
+ * @throws Failure when the place does not take it
+ */
 export async function addSqliteVerified(
   archive: WritableArchive,
   file: SqliteBackupFile,
-  result: VerifiedResult,
+  result: Omit<VerifiedResult, 'files'>,
+  read: FileFacts | null,
 ): Promise<void> {
-  await addResult(archive, notesPath(file), file.timestamp, result);
+  const files = { [nameOf(file)]: noted(file, read) };
+  await addResult(archive, notesPath(file), file.timestamp, { ...result, files });
 }
 
 function notesPath({ base, timestamp }: SqliteBackupFile): string {
   return base + sqliteBesidePath('verified', timestamp);
 }
 
-function isOfThis(
-  { files, ok }: VerifiedResult,
-  { base, path, bytes }: SqliteBackupFile,
-  manifest: SqliteManifest | null,
-): boolean {
-  const name = path.slice(base.length);
-  const [[looked, facts] = [], ...more] = Object.entries(files);
-  if (looked !== name || facts?.bytes !== bytes || more.length > 0) return false;
-  const described = manifest === null ? null : describedFile(manifest);
-  return !ok || described === null || (described[0] === name && described[1].sha256 === facts.sha256);
+function nameOf({ base, path }: SqliteBackupFile): string {
+  return path.slice(base.length);
 }

@@ -56,8 +56,21 @@ export async function readVerified(
   if (results.length === 0) return results;
   const read = manifest === undefined ? await readManifest(archive, pair) : manifest;
   const known = typeof read === 'string' ? null : read;
-  const there = filesOf(pair);
-  const ofThese = results.filter((result) => mayBeOf(result, there, known));
+  return heldBy(results, filesOf(pair), known === null ? null : known.files);
+}
+
+/**
+ * Those results that hold for the files that lie there now; see {@link readVerified}.
+ *
+ * @param there by the names that the results give them
+ * @param described what a manifest says of them; null without one
+ */
+export function heldBy(
+  results: readonly VerifiedResult[],
+  there: ReadonlyMap<string, BackupFile>,
+  described: ReadonlyMap<string, { sha256: string }> | null,
+): VerifiedResult[] {
+  const ofThese = results.filter((result) => mayBeOf(result, there, described));
   const now = ofThese.findLast(({ files }) =>
     [...there].every(([name, file]) => isAsSeen(file, files[name] as NotedFile)),
   );
@@ -78,20 +91,22 @@ export function whatWasSeen(
   read: ReadonlyMap<string, FileFacts>,
   counts: { memories: number; relationships: number; points: number } | null,
 ): Pick<VerifiedResult, 'files' | 'counts'> {
-  const files = [...filesOf(pair)].map(([name, { path, bytes, version, changed }]): [string, NotedFile] => [
-    name,
-    {
-      ...(read.get(path) ?? { bytes, sha256: '' }),
-      ...(version === undefined ? {} : { version }),
-      ...(changed === undefined ? {} : { changed }),
-    },
-  ]);
+  const files = [...filesOf(pair)].map(([name, file]) => [name, noted(file, read.get(file.path))] as const);
   if (counts === null) return { files: Object.fromEntries(files) };
   const { memories, relationships, points } = counts;
   const ofGraph = pair.graph === null ? { memories: null, relationships: null } : { memories, relationships };
   return {
     files: Object.fromEntries(files),
     counts: { ...ofGraph, points: pair.vectors === null ? null : points },
+  };
+}
+
+/** A file as it is to be noted. @param facts of what was read; nothing where it could not be read to its end */
+export function noted({ bytes, version, changed }: BackupFile, facts: FileFacts | null = null): NotedFile {
+  return {
+    ...(facts ?? { bytes, sha256: '' }),
+    ...(version === undefined ? {} : { version }),
+    ...(changed === undefined ? {} : { changed }),
   };
 }
 
@@ -223,13 +238,13 @@ function filesOf(pair: BackupPair): Map<string, BackupFile> {
 function mayBeOf(
   { files, ok }: VerifiedResult,
   there: ReadonlyMap<string, BackupFile>,
-  manifest: Manifest | null,
+  described: ReadonlyMap<string, { sha256: string }> | null,
 ): boolean {
   if (Object.keys(files).length !== there.size || there.size === 0) return false;
   return [...there].every(([name, { bytes }]) => {
     const facts = Object.hasOwn(files, name) ? files[name] : undefined;
     if (facts?.bytes !== bytes) return false;
-    return !ok || manifest === null || manifest.files.get(name)?.sha256 === facts.sha256;
+    return !ok || described === null || described.get(name)?.sha256 === facts.sha256;
   });
 }
 

@@ -38,13 +38,12 @@ export async function noteStore(
   const wrong = problems.filter(({ severity }) => severity !== 'note').length;
   // Without the key the file was looked at as it lies there: a quick look, and nothing against the backup.
   const isLocked = unproven.length > 0 && content === null && manifest !== null;
-  await addSqliteVerified(writable, file, {
+  const noted = {
     at: new Date().toISOString(),
     level,
     ok: isLocked ? wrong === 0 : result.ok,
     problems: wrong + unproven.length,
     tool,
-    // One that could not be read to its end has no checksum, and is none the less what was looked at.
-    files: { [file.path.slice(file.base.length)]: result.file ?? { bytes: file.bytes, sha256: '' } },
-  });
+  };
+  await addSqliteVerified(writable, file, noted, result.file);
 }
