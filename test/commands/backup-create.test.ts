@@ -102,6 +102,7 @@ describe('a backup', () => {
     const { summary } = await lab.recover(['restore-backup', '--backup', created.timestamp]);
     expect(summary).toMatchObject({ plan: 'restore-backup', quarantined: 0, losses: [] });
     expect(await lab.differences(before)).toEqual([]);
+    await before.close();
   });
 
   it('writes numbers and texts exactly as they are stored', async () => {

@@ -98,6 +98,7 @@ describe('a backup to a bucket', () => {
     const { summary } = await lab.recover(['restore-backup'], { env });
     expect(summary).toMatchObject({ plan: 'restore-backup', quarantined: 0, losses: [] });
     expect(await lab.differences(before)).toEqual([]);
+    await before.close();
   });
 
   it.each<[string, (url: string) => boolean]>([

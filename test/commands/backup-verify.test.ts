@@ -11,7 +11,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Command } from 'commander';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { readVerified, type VerifiedResult } from '../../src/backup/verify/verified-notes.js';
 import { loadBackupCommand } from '../../src/commands/backup.js';
 import { Failure } from '../../src/failure.js';
@@ -41,6 +41,7 @@ beforeAll(async () => {
 
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 afterEach(() => {
+  vi.unstubAllEnvs();
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
 });
 
@@ -243,12 +244,14 @@ describe('backup verify', () => {
     { timeout: 120_000 },
     async () => {
       const dir = copyOf(made);
-      const before = readdirSync(tmpdir()).filter((name) => name.startsWith('lifeboat-deep-'));
+      const scratch = mkdtempSync(join(tmpdir(), 'lifeboat-scratch-'));
+      folders.push(scratch);
+      vi.stubEnv('TMPDIR', scratch);
       const { exitCode, lines } = await lifeboat(dir, 'verify', '--deep', '--json');
       expect(lines[0]).toMatchObject({ level: 'deep', ok: true, problems: [] });
       expect(exitCode).toBe(0);
       expect((await noted(dir)).at(-1)).toMatchObject({ level: 'deep', ok: true });
-      expect(readdirSync(tmpdir()).filter((name) => name.startsWith('lifeboat-deep-'))).toEqual(before);
+      expect(readdirSync(scratch)).toEqual([]);
     },
   );
 });

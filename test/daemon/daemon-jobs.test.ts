@@ -74,6 +74,18 @@ it('tells drift as a percentage, and stores that are away as a failure', async (
   });
 });
 
+it('drills on engines of its own, and leaves the stores as they were', async () => {
+  // The engines are looked for as always.
+  const { PATH = '', HOME = '' } = process.env;
+  const points = await lab.points();
+  const before = await lab.snapshot();
+  const drilled = await run('drill', { PATH, HOME });
+  expect(drilled).toEqual({ ok: true, summary: expect.stringMatching(/^recovered in \d/) as string });
+  expect(await lab.points()).toBe(points);
+  expect(await lab.differences(before)).toEqual([]);
+  await before.close();
+});
+
 it('refuses a backup to a bucket that is not set', async () => {
   const context = contextOf();
   const { checkBackup } = daemonServices(context, await settingsOf(context));

@@ -10,7 +10,7 @@ import { CLI } from '../support/cli.js';
 const LIFEBOAT = [CLI];
 const DRILL = ['drill', '--memories', '300', '--dim', '16'];
 /** Long enough to be stopped in the middle of it. */
-const LONG_DRILL = ['drill', '--memories', '5000', '--dim', '16'];
+const LONG_DRILL = ['drill', '--memories', '2500', '--dim', '16'];
 const ENTER = '\r';
 const ESCAPE = '\u001B';
 const CTRL_C = '\u0003';
@@ -23,7 +23,8 @@ let folder = '';
 let terminal: RealTerminal | null = null;
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'drill-test-'));
+  // Short: a path in the report must not be longer than a line of the terminal.
+  folder = mkdtempSync(join(tmpdir(), 'd-'));
 });
 afterEach(() => {
   terminal?.close();
@@ -172,18 +173,20 @@ describe('Ctrl-C', { timeout: TEST_MS }, () => {
   it.each([
     [
       'while the stores are filled',
+      LONG_DRILL,
       async (drill: RealTerminal) => drill.shows('filling both stores', PREPARED_MS),
       'Stopped.',
     ],
     [
       'at the plans',
+      DRILL,
       async (drill: RealTerminal) => drill.shows('CHOOSE A PLAN', PREPARED_MS),
       '! Interrupted.',
     ],
-    ['at the confirmation', confirm, '! Interrupted.'],
-    ['in a step, which ends first', execute, '! Interrupted.'],
-  ] as const)('%s: exit 130, nothing is left', async (_, reach, said) => {
-    const drill = open(LONG_DRILL);
+    ['at the confirmation', DRILL, confirm, '! Interrupted.'],
+    ['in a step, which ends first', LONG_DRILL, execute, '! Interrupted.'],
+  ] as const)('%s: exit 130, nothing is left', async (_, args, reach, said) => {
+    const drill = open(args);
     await reach(drill);
     drill.type(CTRL_C);
     const code = await drill.ended();

@@ -12,8 +12,8 @@ import { startAutomem, type AutomemService } from '../support/automem-service.js
 import { GRAPH, Lab, TIMESTAMP, type CommandRun, type RunOptions } from '../support/lab.js';
 import { startProvider, type TestProvider } from '../support/provider.js';
 
-/** Five calls of the provider, which takes 128 texts. */
-const MEMORIES = 560;
+/** Four calls of the provider, which takes 128 texts. */
+const MEMORIES = 420;
 
 let lab: Lab;
 let provider: TestProvider;
@@ -33,6 +33,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   store.close();
+  await before.close();
   await provider.stop();
   await lab.stop();
 });
@@ -127,7 +128,9 @@ function canonical(value: Value): unknown {
 
 /** Every point with the vector that it had, and every setting of the collection. */
 async function expectVectors(): Promise<void> {
-  const found = await compareVectors(before, await readVectors(lab.stores.vectors));
+  const now = await readVectors(lab.stores.vectors);
+  const found = await compareVectors(before, now);
+  await now.close();
   expect(found.settings).toEqual([]);
   expect({ ...found.points, payloadChanged: 0 }).toEqual({
     before: before.points.size,

@@ -244,7 +244,7 @@ describe('terminals that are not 80×24', () => {
     [120, 40],
     // A frame that is on its way while the size changes leaves a row behind; no program can prevent that.
   ])('resized to %d×%d midway: one screen, then the report', { retry: 3 }, async (columns, rows) => {
-    const terminal = open({ args: ['2'] });
+    const terminal = open({ args: ['4'] });
     await toExecution(terminal);
     await terminal.shows('step 2 of 7');
     await terminal.resize(columns, rows);
