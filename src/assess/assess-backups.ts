@@ -1,6 +1,6 @@
 import { catalogue } from '../backup/catalogue.js';
-import { checkContainer, gunzipStream } from '../backup/container.js';
-import { asNode, asRelationship, readBackupFile } from '../backup/graph-file.js';
+import { checkContainer, gunzipStream } from '../backup/files/container.js';
+import { asNode, asRelationship, readBackupFile } from '../backup/files/graph-file.js';
 import { ExitCode, Failure } from '../failure.js';
 import { MEMORY_LABEL } from '../memory/contract.js';
 import { isMap, type Value } from '../memory/values.js';

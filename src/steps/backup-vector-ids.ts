@@ -1,5 +1,5 @@
-import { gunzipStream } from '../backup/container.js';
-import { readBackupFile } from '../backup/graph-file.js';
+import { gunzipStream } from '../backup/files/container.js';
+import { readBackupFile } from '../backup/files/graph-file.js';
 import { joinKey } from '../memory/ids.js';
 import { isMap } from '../memory/values.js';
 import { Failure } from '../failure.js';

@@ -1,11 +1,11 @@
-import { gunzipStream } from '../backup/container.js';
+import { gunzipStream } from '../backup/files/container.js';
 import {
   asNode,
   asRelationship,
   readBackupFile,
   type BadRecord,
   type FilePart,
-} from '../backup/graph-file.js';
+} from '../backup/files/graph-file.js';
 import { ExitCode, Failure } from '../failure.js';
 import { isMap, type GraphNode, type GraphRelationship, type Value } from '../memory/values.js';
 import type { BackupFile } from '../backup/types.js';

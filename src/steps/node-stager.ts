@@ -1,6 +1,6 @@
 import { identity, MEMORY_KEY, PATTERN, patternIdentity } from './identity.js';
 import { createHash } from 'node:crypto';
-import type { BadRecord } from '../backup/graph-file.js';
+import type { BadRecord } from '../backup/files/graph-file.js';
 import { ID_PROPERTY, isVectorEligible, MEMORY_LABEL } from '../memory/contract.js';
 import { fingerprintNode } from '../memory/fingerprint.js';
 import { readHints, type HintedPattern } from '../memory/hints.js';

@@ -1,6 +1,6 @@
 import { undecrypted } from '../backup/decrypting-archive.js';
 import { readManifest } from '../backup/manifest.js';
-import { hasLost, salvagedFrom, salvagedSays } from '../backup/salvaged.js';
+import { hasLost, salvagedFrom, salvagedSays } from '../backup/pair/salvaged.js';
 import type { BackupPair } from '../backup/types.js';
 import type { Archive } from '../stores/archive/archive.js';
 import { BackupSource, LiveSource, type NodeSource } from './node-source.js';

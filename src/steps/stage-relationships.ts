@@ -1,4 +1,4 @@
-import type { BadRecord } from '../backup/graph-file.js';
+import type { BadRecord } from '../backup/files/graph-file.js';
 import { readHints, type Hints } from '../memory/hints.js';
 import { joinKey } from '../memory/ids.js';
 import { sameValue } from '../memory/fingerprint.js';

@@ -1,5 +1,5 @@
 import type { Assessment } from '../assess/types.js';
-import type { IdSet } from '../backup/id-set.js';
+import type { IdSet } from '../backup/pair/id-set.js';
 import type { BackupPair } from '../backup/types.js';
 import { IdTable } from '../drift/id-table.js';
 import type { EmbeddingProvider } from '../embedding/provider.js';

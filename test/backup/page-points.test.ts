@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { BlockWriter } from '../../src/backup/create/block-writer.js';
 import { PagePoints, type PagePoint } from '../../src/backup/create/page-points.js';
 import { VectorsExport, type ExportedVectors } from '../../src/backup/create/vectors-export.js';
-import { canonicalText, PointHasher, pointHash } from '../../src/backup/digest.js';
+import { canonicalText, PointHasher, pointHash } from '../../src/backup/content/digest.js';
 import { ExitCode } from '../../src/failure.js';
 import { InvalidJson, parseJson, printPythonJson } from '../../src/memory/json.js';
 import { BodyBuffer } from '../../src/stores/vectors/body-buffer.js';

@@ -3,9 +3,9 @@
  *
  *     node --import tsx start-child.ts FOLDER
  */
-import { openBackupSource } from '../../src/backup/source.js';
-import { VectorsSource } from '../../src/backup/vectors-source.js';
-import { verifyPair } from '../../src/backup/verify-pair.js';
+import { openBackupSource } from '../../src/backup/files/source.js';
+import { VectorsSource } from '../../src/backup/files/vectors-source.js';
+import { verifyPair } from '../../src/backup/pair/verify-pair.js';
 import { keepHeapSmall } from '../../src/heap.js';
 
 // As the command line does.

@@ -2,7 +2,7 @@ import { Agent, request } from 'node:http';
 import { createGunzip } from 'node:zlib';
 import { createReadStream } from 'node:fs';
 import { Redis } from 'ioredis';
-import { asNode, asRelationship, readBackupFile } from '../../src/backup/graph-file.js';
+import { asNode, asRelationship, readBackupFile } from '../../src/backup/files/graph-file.js';
 import { toCypherLiteral } from '../../src/stores/graph/cypher.js';
 import type { TestEngines } from '../support/engines.js';
 import { benchSizes, type BenchOptions } from './filled.js';

@@ -3,7 +3,7 @@ import { Agent, request } from 'node:http';
 import { join } from 'node:path';
 import { createGunzip } from 'node:zlib';
 import { Redis } from 'ioredis';
-import { readVectorsFile } from '../../src/backup/vectors-file.js';
+import { readVectorsFile } from '../../src/backup/files/vectors-file.js';
 import { fill } from '../../src/sandbox/fill.js';
 import { PAGE_ROWS } from '../../src/stores/graph/graph-store.js';
 import { startEngines, type TestEngines } from '../support/engines.js';

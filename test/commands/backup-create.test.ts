@@ -7,7 +7,7 @@ import { generateIdentity, identityToRecipient } from 'age-encryption';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { catalogue } from '../../src/backup/catalogue.js';
 import { isSealed } from '../../src/backup/create/write-manifest.js';
-import { verifyPair } from '../../src/backup/verify-pair.js';
+import { verifyPair } from '../../src/backup/pair/verify-pair.js';
 import { parseJson } from '../../src/memory/json.js';
 import { isMap, type Value, type ValueMap } from '../../src/memory/values.js';
 import { localArchive } from '../../src/stores/archive/local-archive.js';

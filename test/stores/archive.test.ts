@@ -7,7 +7,7 @@ import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 
 import { catalogue } from '../../src/backup/catalogue.js';
-import { checkContainer, gunzipStream } from '../../src/backup/container.js';
+import { checkContainer, gunzipStream } from '../../src/backup/files/container.js';
 import { readAll, type Archive } from '../../src/stores/archive/archive.js';
 import { localArchive } from '../../src/stores/archive/local-archive.js';
 import { s3Archive } from '../../src/stores/archive/s3-archive.js';

@@ -16,7 +16,7 @@ import {
   namedRelationships,
   nodeNames,
 } from '../../stores/graph/live-pages.js';
-import { ContentDigest, EndHashes, nodeHash, propertyLines, relationshipHash } from '../digest.js';
+import { ContentDigest, EndHashes, nodeHash, propertyLines, relationshipHash } from '../content/digest.js';
 import type { BlockWriter } from './block-writer.js';
 
 /** What a graph half holds. */

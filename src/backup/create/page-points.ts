@@ -1,5 +1,5 @@
 import { IncompleteJson, InvalidJson } from '../../memory/json.js';
-import { Byte, ByteReader } from '../json-bytes.js';
+import { Byte, ByteReader } from '../files/json-bytes.js';
 
 const POINTS = '"points"';
 

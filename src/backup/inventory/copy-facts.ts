@@ -1,5 +1,5 @@
 import type { PairCounts } from '../manifest.js';
-import type { Salvaged } from '../salvaged.js';
+import type { Salvaged } from '../pair/salvaged.js';
 import { bestVerified, closestPassed, type VerifiedResult } from '../verify/verified-notes.js';
 import type { Pin } from './pin.js';
 

@@ -3,7 +3,7 @@ import { FILE_FAILURES } from '../../stores/archive/archive.js';
 import { undecrypted } from '../decrypting-archive.js';
 import { ENCRYPTED_SUFFIX } from '../layout.js';
 import { countsOf, type Manifest } from '../manifest.js';
-import { salvagedFrom } from '../salvaged.js';
+import { salvagedFrom } from '../pair/salvaged.js';
 import type { BackupFile, BackupPair } from '../types.js';
 import { sealedManifest } from '../verify/sealed-manifest.js';
 import { countsNoted, readVerified } from '../verify/verified-notes.js';

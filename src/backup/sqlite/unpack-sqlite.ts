@@ -4,7 +4,7 @@ import { open, type FileHandle } from 'node:fs/promises';
 import { ExitCode, Failure } from '../../failure.js';
 import type { Archive } from '../../stores/archive/archive.js';
 import { diskFailure } from '../../stores/sqlite/sqlite-failure.js';
-import { gunzipStream } from '../container.js';
+import { gunzipStream } from '../files/container.js';
 import { decryptingArchive } from '../decrypting-archive.js';
 import { HashingArchive } from '../manifest.js';
 import type { BackupFile } from '../types.js';

@@ -5,7 +5,7 @@ import { ExitCode, Failure } from '../../failure.js';
 import type { Archive } from '../../stores/archive/archive.js';
 import { localArchive } from '../../stores/archive/local-archive.js';
 import { makePrivateFolder, type PrivateFolder } from '../../stores/archive/private-folder.js';
-import { ProblemList, type PairProblem } from '../pair-problems.js';
+import { ProblemList, type PairProblem } from '../pair/pair-problems.js';
 import { hashFile, type FileFacts } from '../verify/hash-file.js';
 import { told } from '../verify/quick-check.js';
 import type { VerifyLevel } from '../verify/verified-notes.js';

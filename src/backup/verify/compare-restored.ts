@@ -4,14 +4,14 @@ import type { Archive } from '../../stores/archive/archive.js';
 import type { GraphStore } from '../../stores/graph/graph-store.js';
 import { batches } from '../../stores/graph/live-pages.js';
 import type { VectorStore } from '../../stores/vectors/vector-store.js';
-import { gunzipStream } from '../container.js';
+import { gunzipStream } from '../files/container.js';
 import { BlockWriter } from '../create/block-writer.js';
 import { GraphExport } from '../create/graph-export.js';
-import { pointHash } from '../digest.js';
-import { ProblemList, type PairProblem } from '../pair-problems.js';
-import type { FilePoint } from '../point-record.js';
+import { pointHash } from '../content/digest.js';
+import { ProblemList, type PairProblem } from '../pair/pair-problems.js';
+import type { FilePoint } from '../files/point-record.js';
 import type { BackupFile } from '../types.js';
-import { readVectorsFile } from '../vectors-file.js';
+import { readVectorsFile } from '../files/vectors-file.js';
 import { payloadValue } from './payload-value.js';
 
 /** Vectors nearer than this are the same: Qdrant keeps cosine vectors at unit length, so that only directions count. */

@@ -1,7 +1,7 @@
 import { isMap, numeric, type ValueMap } from '../../memory/values.js';
-import type { HalfContents } from '../contents.js';
+import type { HalfContents } from '../content/contents.js';
 import type { Manifest } from '../manifest.js';
-import { ProblemList, type Half, type PairProblem } from '../pair-problems.js';
+import { ProblemList, type Half, type PairProblem } from '../pair/pair-problems.js';
 
 /** Holds what was read against what the manifest says was written. @returns problems, all of them fatal */
 export function compareContent(manifest: Manifest, read: Record<Half, HalfContents | null>): PairProblem[] {

@@ -3,7 +3,7 @@ import { numeric, isMap, type Value } from '../../memory/values.js';
 import type { Block } from '../create/block-writer.js';
 import { ENCRYPTED_SUFFIX } from '../layout.js';
 import type { Manifest } from '../manifest.js';
-import type { Half } from '../pair-problems.js';
+import type { Half } from '../pair/pair-problems.js';
 import { areUsable, readBlocks, stopOf } from './blocks.js';
 
 /** The lists of both files, in their order. */

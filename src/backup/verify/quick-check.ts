@@ -1,10 +1,10 @@
 import { Failure } from '../../failure.js';
 import { CHANGED, FILE_FAILURES, type Archive } from '../../stores/archive/archive.js';
-import { checkContainer } from '../container.js';
+import { checkContainer } from '../files/container.js';
 import { undecrypted } from '../decrypting-archive.js';
 import { ENCRYPTED_SUFFIX } from '../layout.js';
 import { baseOf, type Manifest } from '../manifest.js';
-import { ProblemList, type Half, type PairProblem } from '../pair-problems.js';
+import { ProblemList, type Half, type PairProblem } from '../pair/pair-problems.js';
 import type { BackupFile, BackupPair } from '../types.js';
 import type { FileFacts } from './hash-file.js';
 

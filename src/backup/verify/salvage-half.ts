@@ -2,11 +2,11 @@ import { InvalidJson, IncompleteJson, parseJson, printPythonJson } from '../../m
 import { isMap, type Value } from '../../memory/values.js';
 import { ascii } from '../create/vectors-export.js';
 import type { BlockWriter } from '../create/block-writer.js';
-import { asNode, asRelationship } from '../graph-file.js';
-import { InternalIdSet } from '../id-set.js';
-import { ByteReader } from '../json-bytes.js';
-import { readPoint } from '../point-record.js';
-import { GraphContent, VectorsContent } from '../contents.js';
+import { asNode, asRelationship } from '../files/graph-file.js';
+import { InternalIdSet } from '../pair/id-set.js';
+import { ByteReader } from '../files/json-bytes.js';
+import { readPoint } from '../files/point-record.js';
+import { GraphContent, VectorsContent } from '../content/contents.js';
 import type { ListName } from './damage.js';
 import type { TextPart } from './readable-text.js';
 import { RecordCutter } from './record-cutter.js';

@@ -3,8 +3,8 @@ import { fileFacts } from '../create/manifest-body.js';
 import type { HalfFacts } from '../create/half-file.js';
 import { MANIFEST_FORMAT } from '../create/write-manifest.js';
 import type { Manifest } from '../manifest.js';
-import type { Half } from '../pair-problems.js';
-import type { GraphContent, VectorsContent } from '../contents.js';
+import type { Half } from '../pair/pair-problems.js';
+import type { GraphContent, VectorsContent } from '../content/contents.js';
 import type { HalfCounts } from './salvage-half.js';
 
 /** One half of a salvaged pair, written but for its name. */

@@ -3,7 +3,7 @@ import { readBeside } from '../beside-file.js';
 import { isSealed } from '../create/write-manifest.js';
 import { besidePath } from '../layout.js';
 import { baseOf, parseManifest, type Manifest } from '../manifest.js';
-import type { PairProblem } from '../pair-problems.js';
+import type { PairProblem } from '../pair/pair-problems.js';
 import type { BackupPair } from '../types.js';
 
 /** The manifest of a pair as far as it can be trusted. */

@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Half, PairProblem } from '../../backup/pair-problems.js';
+import type { Half, PairProblem } from '../../backup/pair/pair-problems.js';
 import { compareRestoredGraph, compareRestoredVectors } from '../../backup/verify/compare-restored.js';
 import type { BackupVerification } from '../../backup/verify/verify-backup.js';
 import type { BackupPair } from '../../backup/types.js';

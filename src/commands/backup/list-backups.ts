@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { decideBackups, type BackupDecision } from '../../backup/inventory/decide-backups.js';
 import { takeInventory, type Inventory, type InventoryBackup } from '../../backup/inventory/inventory.js';
-import { openBackupSource, type OpenedBackups } from '../../backup/source.js';
+import { openBackupSource, type OpenedBackups } from '../../backup/files/source.js';
 import { ExitCode, Failure } from '../../failure.js';
 import type { Settings } from '../../settings/settings.js';
 import type { Archive } from '../../stores/archive/archive.js';

@@ -2,7 +2,7 @@ import type { BackupCopy } from '../../backup/inventory/backup-copy.js';
 import { isComplete } from '../../backup/inventory/copy-facts.js';
 import type { InventoryBackup, InventoryPlace } from '../../backup/inventory/inventory.js';
 import type { RetentionRule } from '../../backup/keep/retention.js';
-import { salvagedSays } from '../../backup/salvaged.js';
+import { salvagedSays } from '../../backup/pair/salvaged.js';
 import { formatBytes, formatCount, formatNumberOf } from '../../report/format.js';
 import { tableLines, type Column } from '../../report/table.js';
 import { printable } from '../../report/text.js';

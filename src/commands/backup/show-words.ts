@@ -1,7 +1,7 @@
 import type { BackupCopy } from '../../backup/inventory/backup-copy.js';
 import { isComplete } from '../../backup/inventory/copy-facts.js';
 import type { InventoryBackup } from '../../backup/inventory/inventory.js';
-import { salvagedSays } from '../../backup/salvaged.js';
+import { salvagedSays } from '../../backup/pair/salvaged.js';
 import type { ValueMap } from '../../memory/values.js';
 import { formatAge, formatBytes, formatNumberOf } from '../../report/format.js';
 import { hangingLines } from '../../report/hanging.js';

@@ -1,7 +1,7 @@
 import type { DamagedBlock, FileDamage, RecordSpan } from '../../backup/verify/damage.js';
 import type { BackupVerification } from '../../backup/verify/verify-backup.js';
 import type { VerifyLevel } from '../../backup/verify/verified-notes.js';
-import type { PairProblem } from '../../backup/pair-problems.js';
+import type { PairProblem } from '../../backup/pair/pair-problems.js';
 import { formatBytes, formatCount, formatDuration, formatNumberOf } from '../../report/format.js';
 
 /** One pair that was verified at one place. */

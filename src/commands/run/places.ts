@@ -1,5 +1,5 @@
 import { tmpdir } from 'node:os';
-import { openBackupSource } from '../../backup/source.js';
+import { openBackupSource } from '../../backup/files/source.js';
 import type { Settings } from '../../settings/settings.js';
 import type { Archive } from '../../stores/archive/archive.js';
 import { archives } from './world.js';

@@ -1,4 +1,4 @@
-import type { PairVerification } from '../../backup/verify-pair.js';
+import type { PairVerification } from '../../backup/pair/verify-pair.js';
 import type { BackupPair } from '../../backup/types.js';
 import { ExitCode, Failure } from '../../failure.js';
 import type { StepContext } from '../step.js';

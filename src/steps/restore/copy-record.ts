@@ -1,4 +1,4 @@
-import { IdSet } from '../../backup/id-set.js';
+import { IdSet } from '../../backup/pair/id-set.js';
 import { ID_PROPERTY, MEMORY_LABEL } from '../../memory/contract.js';
 import { ExactHash } from '../../memory/exact-hash.js';
 import { isSoundName } from '../../stores/graph/storable.js';

@@ -1,4 +1,4 @@
-import type { BadRecord } from '../../backup/graph-file.js';
+import type { BadRecord } from '../../backup/files/graph-file.js';
 import { MEMORY_LABEL } from '../../memory/contract.js';
 import { ExactHash } from '../../memory/exact-hash.js';
 import type { GraphNode } from '../../memory/values.js';

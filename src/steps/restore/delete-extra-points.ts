@@ -1,4 +1,4 @@
-import { IdSet } from '../../backup/id-set.js';
+import { IdSet } from '../../backup/pair/id-set.js';
 import { ExitCode, Failure } from '../../failure.js';
 import { vectorWriter } from '../guarded-writers.js';
 import { withoutMemory } from '../repair/without-memory.js';

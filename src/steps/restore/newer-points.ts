@@ -1,5 +1,5 @@
-import type { PayloadText } from '../../backup/payload-text.js';
-import type { FilePoint } from '../../backup/point-record.js';
+import type { PayloadText } from '../../backup/files/payload-text.js';
+import type { FilePoint } from '../../backup/files/point-record.js';
 import { MEMORY_LABEL } from '../../memory/contract.js';
 import { joinKey } from '../../memory/ids.js';
 import { isMap, type Value, type ValueMap } from '../../memory/values.js';

@@ -1,6 +1,6 @@
-import { IdSet } from '../../backup/id-set.js';
-import type { BadPoint, FilePoint } from '../../backup/point-record.js';
-import { VectorsSource } from '../../backup/vectors-source.js';
+import { IdSet } from '../../backup/pair/id-set.js';
+import type { BadPoint, FilePoint } from '../../backup/files/point-record.js';
+import { VectorsSource } from '../../backup/files/vectors-source.js';
 import { ExitCode, Failure } from '../../failure.js';
 import { joinKey } from '../../memory/ids.js';
 import { parseJson } from '../../memory/json.js';

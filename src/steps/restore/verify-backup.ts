@@ -1,7 +1,7 @@
-import { newestSoundPair, type PairChoice } from '../../backup/choose-pair.js';
-import type { Half } from '../../backup/pair-problems.js';
+import { newestSoundPair, type PairChoice } from '../../backup/pair/choose-pair.js';
+import type { Half } from '../../backup/pair/pair-problems.js';
 import type { BackupPair } from '../../backup/types.js';
-import { SALVAGED, verifyPair, type PairVerification } from '../../backup/verify-pair.js';
+import { SALVAGED, verifyPair, type PairVerification } from '../../backup/pair/verify-pair.js';
 import { ExitCode, Failure } from '../../failure.js';
 import type { Archive } from '../../stores/archive/archive.js';
 import { vectorsInUse } from '../pair-in-use.js';

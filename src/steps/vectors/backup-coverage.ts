@@ -1,7 +1,7 @@
-import { gunzipStream } from '../../backup/container.js';
-import type { FilePoint } from '../../backup/point-record.js';
+import { gunzipStream } from '../../backup/files/container.js';
+import type { FilePoint } from '../../backup/files/point-record.js';
 import type { BackupFile } from '../../backup/types.js';
-import { readVectorsFile } from '../../backup/vectors-file.js';
+import { readVectorsFile } from '../../backup/files/vectors-file.js';
 import type { SpaceSample } from '../../embedding/model-guard.js';
 import { joinKey } from '../../memory/ids.js';
 import { cosine, isPlaceholder } from '../../memory/placeholder.js';

@@ -1,6 +1,6 @@
-import { gunzipStream } from '../../backup/container.js';
+import { gunzipStream } from '../../backup/files/container.js';
 import { readManifest, type Manifest } from '../../backup/manifest.js';
-import { readVectorsFile } from '../../backup/vectors-file.js';
+import { readVectorsFile } from '../../backup/files/vectors-file.js';
 import { embedAll } from '../../embedding/embed-all.js';
 import type { EmbeddingProvider } from '../../embedding/provider.js';
 import { ExitCode, Failure } from '../../failure.js';

@@ -1,4 +1,4 @@
-import type { PayloadText } from '../../backup/payload-text.js';
+import type { PayloadText } from '../../backup/files/payload-text.js';
 import { encodePayload, payloadPatch, type PayloadPatch } from '../../memory/encode-payload.js';
 import { idPeculiarity, joinKey, pointId } from '../../memory/ids.js';
 import { isMap, type Value, type ValueMap } from '../../memory/values.js';

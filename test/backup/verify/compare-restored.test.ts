@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
-import type { PairProblem } from '../../../src/backup/pair-problems.js';
+import type { PairProblem } from '../../../src/backup/pair/pair-problems.js';
 import type { BackupPair } from '../../../src/backup/types.js';
 import { compareRestoredGraph, compareRestoredVectors } from '../../../src/backup/verify/compare-restored.js';
 import { verifyBackup, type BackupVerification } from '../../../src/backup/verify/verify-backup.js';

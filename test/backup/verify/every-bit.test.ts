@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { BackupPair } from '../../../src/backup/types.js';
-import { verifyPair } from '../../../src/backup/verify-pair.js';
+import { verifyPair } from '../../../src/backup/pair/verify-pair.js';
 import { hashFile } from '../../../src/backup/verify/hash-file.js';
 import { quickCheck } from '../../../src/backup/verify/quick-check.js';
 import { sealedManifest } from '../../../src/backup/verify/sealed-manifest.js';
