@@ -94,6 +94,9 @@ function greet({ argv, env, stdin, stdout }: NodeJS.Process): () => void {
   };
 }
 
+/** What asks a process to end: an operator, a supervisor, a terminal that is closed (Node.js hears that under nohup too). */
+const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
 function commandContext(process: NodeJS.Process, beforeOutput: () => void): CommandContext {
   const write = (stream: NodeJS.WriteStream) => (text: string) => {
     beforeOutput();
@@ -108,8 +111,10 @@ function commandContext(process: NodeJS.Process, beforeOutput: () => void): Comm
     err: write(process.stderr),
     setExitCode: (code) => (process.exitCode = code),
     onInterrupt: (listener) => {
-      process.on('SIGINT', listener).on('SIGTERM', listener);
-      return () => void process.off('SIGINT', listener).off('SIGTERM', listener);
+      for (const signal of ENDING) process.on(signal, listener);
+      return () => {
+        for (const signal of ENDING) process.off(signal, listener);
+      };
     },
     setEnvironment: (variables) => void Object.assign(process.env, variables),
   };

@@ -173,7 +173,7 @@ async function checkGraphHalf(
   if (depth === 'verified') {
     for await (const part of readBackupFile(file.path, chunks, new Set(['nodes', 'relationships']))) {
       if (part.kind === 'records') tally.records(part.list, part.records);
-      else tally.field(part.name, part.value);
+      else if (part.kind === 'field') tally.field(part.name, part.value);
     }
     tally.reconcile();
   } else {

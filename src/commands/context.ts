@@ -16,7 +16,7 @@ export interface CommandContext {
   err(text: string): void;
   /** Sets the exit code that the process will end with. */
   setExitCode(code: number): void;
-  /** Calls back on every SIGINT and SIGTERM until the returned function is called. */
+  /** Calls back on every SIGINT, SIGTERM and SIGHUP until the returned function is called. */
   onInterrupt(listener: () => void): () => void;
   /** Sets variables of this process that libraries read while they load. */
   setEnvironment(variables: Record<string, string>): void;

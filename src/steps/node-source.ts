@@ -76,6 +76,7 @@ export class BackupSource implements NodeSource {
       this.pushedBack = null;
       if (part === null) return;
       if (part.kind === 'field') this.field(part.name, part.value);
+      else if (part.kind === 'list') continue;
       else if (part.list === name) yield part.records;
       else if (name === 'nodes') {
         this.pushedBack = part;

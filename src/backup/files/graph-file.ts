@@ -31,9 +31,11 @@ const LARGE_RECORD = 1024 * 1024;
 /** Lists whose records are small maps with `properties`: the native parser can be trusted with most of them. */
 const HAVE_PROPERTIES = new Set(['nodes', 'relationships']);
 
-/** One member of a backup file's outer object: a list's records a chunk at a time, or a whole small value. */
+/** One member of a backup file's outer object: a list, its records a chunk at a time, or a whole small value. */
 export type FilePart =
-  { kind: 'records'; list: string; records: Value[] } | { kind: 'field'; name: string; value: Value };
+  | { kind: 'list'; list: string }
+  | { kind: 'records'; list: string; records: Value[] }
+  | { kind: 'field'; name: string; value: Value };
 
 /**
  * Walks a backup file of AutoMem's format (one JSON object whose large members are lists) without holding it: each
@@ -186,7 +188,8 @@ class FileWalker {
       this.list = name;
       this.place = 'records';
       this.isFirst = true;
-      return null;
+      // Also an empty list was there.
+      return { kind: 'list', list: name };
     }
     const value = reader.value();
     this.isFirst = false;

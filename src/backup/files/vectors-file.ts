@@ -47,6 +47,7 @@ type Place = 'start' | 'member' | 'points' | 'end';
 class VectorsWalker {
   private place: Place = 'start';
   private isBare = false;
+  private hasPoints = false;
   /** Nothing stands before the next point or member, so no comma either. */
   private isFirst = true;
   /** What was not consumed stands at its front. One buffer serves the whole file. */
@@ -164,6 +165,8 @@ class VectorsWalker {
     if (!this.isFirst) reader.expect(Byte.Comma);
     const name = reader.key();
     if (name === 'points' && reader.peek() === Byte.OpenBracket) {
+      if (this.hasPoints) throw reader.invalid('"points" comes a second time');
+      this.hasPoints = true;
       reader.pos++;
       this.place = 'points';
       this.isFirst = true;

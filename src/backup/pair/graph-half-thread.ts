@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { Failure, type FailureFacts } from '../../failure.js';
+import { ExitCode, Failure, type FailureFacts } from '../../failure.js';
 import type { Archive } from '../../stores/archive/archive.js';
 import { readGraphHalf, type GraphHalf, type GraphHalfOptions } from './graph-half.js';
 import { ArchiveServer, type ArchiveRequest } from './port-archive.js';
@@ -57,11 +57,31 @@ export async function readGraphHalfBeside(
   signal?.addEventListener('abort', stop);
   try {
     return await Promise.race([stopped.promise, server.broken, halfFrom(worker, server, onBytes)]);
+  } catch (error) {
+    throw isOutOfMemory(error) ? tooLarge(file, error) : error;
   } finally {
     signal?.removeEventListener('abort', stop);
     server.close();
     await worker.terminate();
   }
+}
+
+function isOutOfMemory(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException | null)?.code === 'ERR_WORKER_OUT_OF_MEMORY';
+}
+
+function tooLarge({ path }: BackupFile, cause: unknown): Failure {
+  return new Failure(
+    {
+      operation: 'read the backup',
+      subject: path,
+      reason: 'there is not enough memory for its records',
+      hint: 'Give the process more (NODE_OPTIONS=--max-old-space-size=4096, in megabytes), or read it on another machine.',
+      exitCode: ExitCode.failed,
+      code: 'out-of-memory',
+    },
+    { cause },
+  );
 }
 
 function halfFrom(

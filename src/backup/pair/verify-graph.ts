@@ -19,6 +19,7 @@ export class GraphVerifier {
   memories = 0;
   relationships = 0;
   private stats: Value = null;
+  private readonly lists = new Set<string>();
   private badNodes = 0;
   private readonly internalIds = new InternalIdSet();
   /** 1 where the memory is meant to have a vector. */
@@ -29,6 +30,7 @@ export class GraphVerifier {
 
   part(part: FilePart): void {
     if (part.kind === 'field') this.field(part.name, part.value);
+    else if (part.kind === 'list') this.opened(part.list);
     else if (part.list === 'nodes') this.nodeRecords(part.records);
     else for (const record of part.records) this.relationshipRecord(record);
   }
@@ -36,6 +38,7 @@ export class GraphVerifier {
   /** To be called when the file was read to its end. */
   finish(): void {
     const { problems } = this;
+    this.expectMembers();
     const { node_count: nodes, relationship_count: relationships } = isMap(this.stats) ? this.stats : {};
     for (const [what, said, found] of [
       ['nodes', nodes, this.nodes],
@@ -56,6 +59,27 @@ export class GraphVerifier {
       problems.fatal(
         'graph-nodes-missing',
         `${dangling} of ${this.relationships} relationships join nodes that are not in the graph half: it was not written whole`,
+      );
+  }
+
+  private opened(list: string): void {
+    if (this.lists.has(list)) this.problems.fatal(`graph-${list}`, `"${list}" comes twice in the graph half`);
+    this.lists.add(list);
+  }
+
+  /** What AutoMem always writes is missing where somebody closed the brackets of a file that was cut. */
+  private expectMembers(): void {
+    for (const list of ['nodes', 'relationships'])
+      if (!this.lists.has(list))
+        this.problems.fatal(
+          `graph-${list}`,
+          `the graph half has no list "${list}": it was not written whole`,
+        );
+    if (!isMap(this.stats))
+      this.problems.whole(
+        'loss',
+        'graph-stats',
+        'the graph half does not say how much it holds ("stats"): whether that is all cannot be told',
       );
   }
 

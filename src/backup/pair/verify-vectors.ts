@@ -47,6 +47,12 @@ export class VectorsVerifier {
         `the vector half says that it holds ${said} points, and holds ${this.points}`,
       );
     }
+    if (!isMap(this.stats))
+      problems.whole(
+        'loss',
+        'vectors-stats',
+        'the vector half does not say how much it holds ("stats"): whether that is all cannot be told',
+      );
     this.vectorSize = typeof size === 'number' ? size : this.commonSize();
     const wrong = this.points - this.badPoints - (this.countBySize.get(this.vectorSize ?? 0) ?? 0);
     if (wrong > 0) this.tellWrongSizes();

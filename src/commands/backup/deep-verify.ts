@@ -132,8 +132,13 @@ async function compare(
   if (half === 'vectors')
     return compareRestoredVectors(connections.vectors(), settings.vectors.collection, archive, file, signal);
   const counts = restorableCounts(full);
-  return compareRestoredGraph(await connections.graph(), settings.graph.name, digest, counts, signal);
+  const isWhole = !full.problems.some(({ code }) => PARTS.has(code));
+  const graph = await connections.graph();
+  return compareRestoredGraph(graph, settings.graph.name, isWhole ? digest : null, counts, signal);
 }
+
+/** Records that come back without a part of what the file holds. */
+const PARTS = new Set(['node-part', 'relationship-part']);
 
 /** Relationships that lead to a node that the file lacks are told as such, and not restored. */
 function restorableCounts({ content, problems }: BackupVerification): {

@@ -26,11 +26,13 @@ interface Read {
   fields: ValueMap;
   records: Record<string, Value[]>;
   order: string[];
+  /** Also those without records. */
+  lists: string[];
 }
 
 /** Everything a file holds, with its members in the order in which they came. */
 async function read(text: string | Buffer, sizes: readonly number[] = [65_536]): Promise<Read> {
-  const found: Read = { fields: {}, records: {}, order: [] };
+  const found: Read = { fields: {}, records: {}, order: [], lists: [] };
   const note = (name: string): void => {
     if (found.order.at(-1) !== name) found.order.push(name);
   };
@@ -44,8 +46,13 @@ async function read(text: string | Buffer, sizes: readonly number[] = [65_536]):
       note(part.name);
       return;
     }
-    expect(part.records.length).toBeGreaterThan(0);
-    (found.records[part.list] ??= []).push(...part.records);
+    if (part.kind === 'records') {
+      expect(part.records.length).toBeGreaterThan(0);
+      (found.records[part.list] ??= []).push(...part.records);
+    } else {
+      expect(found.lists).not.toContain(part.list);
+      found.lists.push(part.list);
+    }
     note(part.list);
   }
 }
@@ -85,7 +92,8 @@ describe('readBackupFile', () => {
           { id: 1, labels: [], properties: { content: 'café "x" \\', low: new Double(-Infinity) } },
         ],
       },
-      order: ['timestamp', 'nodes', 'stats'],
+      order: ['timestamp', 'nodes', 'relationships', 'stats'],
+      lists: ['nodes', 'relationships'],
     });
   });
 
@@ -227,6 +235,7 @@ describe('readBackupFile', () => {
     const seen: unknown[] = [];
     for await (const part of readBackupFile('f', slowly(), LISTS)) seen.push([chunks, part]);
     expect(seen).toEqual([
+      [1, { kind: 'list', list: 'nodes' }],
       [1, { kind: 'records', list: 'nodes', records: [1] }],
       [2, { kind: 'records', list: 'nodes', records: [2] }],
       [3, { kind: 'records', list: 'nodes', records: [3] }],
@@ -255,7 +264,8 @@ describe('readBackupFile', () => {
       throw broken;
     }
     const reading = async (): Promise<void> => {
-      for await (const part of readBackupFile('f', source(), LISTS)) expect(part).toBeUndefined();
+      for await (const part of readBackupFile('f', source(), LISTS))
+        expect(part).toEqual({ kind: 'list', list: 'nodes' });
     };
     await expect(reading()).rejects.toBe(broken);
   });

@@ -162,6 +162,26 @@ describe('a pair that must not be restored', () => {
       { graph: changedGraph(({ relationships }) => relationships.pop()) },
       /^graph-relationships-count$/,
     ],
+    [
+      'no list of relationships, as somebody leaves who closes the brackets of a cut file',
+      {
+        graph: changedGraph((graph) => {
+          delete (graph as Partial<typeof graph>).relationships;
+          delete (graph as Partial<typeof graph>).stats;
+        }),
+      },
+      /^graph-relationships$/,
+    ],
+    [
+      'a second list of nodes',
+      { graph: plain(graphText().replace(/\}\s*$/, ', "nodes": []}')) },
+      /^graph-nodes$/,
+    ],
+    [
+      'a second list of points',
+      { vectors: plain(vectorsText().replace(/\}\s*$/, ', "points": []}')) },
+      /^backup-not-json$/,
+    ],
     ['fewer points', { vectors: changedVectors(({ points }) => points.pop()) }, /^vectors-count$/],
     [
       'an internal id twice',
@@ -237,6 +257,20 @@ describe('a pair that must not be restored', () => {
     const stop = new AbortController();
     const onBytes = (): void => stop.abort();
     await expect(verify({}, { signal: stop.signal, onBytes })).rejects.toThrow(/abort/);
+  });
+});
+
+describe('a half that does not say how much it holds', () => {
+  it('is worth restoring, and is not called whole', async () => {
+    const without = (half: { stats: unknown }): void => {
+      delete (half as { stats?: unknown }).stats;
+    };
+    const result = await verify({ graph: changedGraph(without), vectors: changedVectors(without) });
+    expect(result.sound).toBe(true);
+    expect(facts(result)).toEqual([
+      ['loss', 'graph-stats', 0],
+      ['loss', 'vectors-stats', 0],
+    ]);
   });
 });
 
