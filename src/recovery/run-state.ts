@@ -19,6 +19,8 @@ export interface RunState {
   startedAt: string;
   /** ISO-8601 of the last entry. */
   lastAt: string;
+  /** ISO-8601 of the last entry that tells of work: looks, refusals and rollbacks are none. */
+  workedAt: string;
   status: RunStatus;
   exitCode: number | null;
   plan: { name: string; steps: string[]; backup: string | null } | null;
@@ -50,17 +52,20 @@ export function readRun(state: string, run: string): RunState {
 
 /** Every run that can be read, newest first; folders without a journal are passed over. */
 export function listRuns(state: string): RunState[] {
-  return listNames(state)
-    .sort()
-    .reverse()
-    .flatMap((run) => {
-      try {
-        return [readRun(state, run)];
-      } catch (error) {
-        if (!(error instanceof Failure)) throw error;
-        return [];
-      }
-    });
+  const runs = listNames(state).flatMap((run) => {
+    try {
+      return [readRun(state, run)];
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      return [];
+    }
+  });
+  // Names tell the second, and not which of two runs of one second came first.
+  return runs.sort((a, b) => (sortKey(a) < sortKey(b) ? 1 : -1));
+}
+
+function sortKey({ startedAt, header }: RunState): string {
+  return `${startedAt} ${header.run}`;
 }
 
 function listNames(state: string): string[] {
@@ -81,6 +86,7 @@ export function stateOf(folder: string, entries: readonly TimedEntry[]): RunStat
     header: { run, command, version, stores, request, options },
     startedAt: time,
     lastAt: time,
+    workedAt: time,
     status: 'unfinished',
     exitCode: null,
     plan: null,
@@ -91,9 +97,15 @@ export function stateOf(folder: string, entries: readonly TimedEntry[]): RunStat
   };
   for (const entry of entries) {
     state.lastAt = entry.time;
+    if (isWork(entry)) state.workedAt = entry.time;
     apply(state, entry);
   }
   return state;
+}
+
+function isWork(entry: TimedEntry): boolean {
+  if (entry.entry === 'change') return entry.phase === 'intent' || entry.phase === 'done';
+  return entry.entry === 'plan' || entry.entry === 'step' || entry.entry === 'losses';
 }
 
 function apply(state: RunState, entry: TimedEntry): void {

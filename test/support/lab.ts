@@ -28,6 +28,7 @@ import { backupPaths } from '../../src/sandbox/fill-backup.js';
 import { fill, type FillOptions, type FillResult } from '../../src/sandbox/fill.js';
 import { GraphStore } from '../../src/stores/graph/graph-store.js';
 import { testContext, type TestContext } from './context.js';
+import { copyGraph } from './copy-graph.js';
 import { startEngines, type TestEngines, type TestEnginesOptions } from './engines.js';
 
 export const GRAPH = 'memories';
@@ -138,7 +139,7 @@ export class Lab {
 
   /** Remembers what {@link fill} just wrote, for {@link reset}. */
   async keep(): Promise<void> {
-    await this.redis('GRAPH.COPY', GRAPH, PRISTINE);
+    await this.copyGraph(GRAPH, PRISTINE);
     this.pristine = { graph: this.backupBytes('graph'), vectors: this.backupBytes('vectors') };
   }
 
@@ -147,7 +148,7 @@ export class Lab {
     if (this.pristine === null) throw new Error('nothing was kept');
     const { graph, vectors } = this.pristine;
     for (const key of await this.keys()) if (key !== PRISTINE) await this.redis('DEL', key);
-    await this.redis('GRAPH.COPY', PRISTINE, GRAPH);
+    await this.copyGraph(PRISTINE, GRAPH);
     await rm(this.backups, { recursive: true, force: true });
     this.writeBackup('graph', graph);
     this.writeBackup('vectors', vectors);
@@ -159,6 +160,10 @@ export class Lab {
       text.lastIndexOf(',\n  "stats"'),
     );
     await this.qdrant('PUT', `/collections/${GRAPH}/points?wait=true`, `{"points":${points}}`);
+  }
+
+  private copyGraph(from: string, to: string): Promise<void> {
+    return copyGraph(this.engines.servers.graph.pid, () => this.redis('GRAPH.COPY', from, to));
   }
 
   /** The collection as {@link fill} makes it, without points and snapshots. */
