@@ -14,6 +14,12 @@ import type { BackupFile, BackupPair, BackupVerdict } from '../backup/types.js';
  */
 export type BackupDepth = 'sound' | 'verified';
 
+/** Code of the finding that a backup is encrypted and no key opens it. */
+export const LOCKED_BACKUP = 'backup-locked';
+
+/** What to do about it. */
+const SET_KEY = 'Set LIFEBOAT_AGE_IDENTITY to the key file, then run this again.';
+
 export interface BackupsReport {
   assessment: BackupsAssessment;
   findings: Finding[];
@@ -62,6 +68,7 @@ export async function assessBackups(
     if (hasVectors(pair)) newestVectors ??= pair;
     if (newest !== null) break;
   }
+  findings.unshift(...lockedFinding(pairs, archive.place));
   if (pairs.length === 0) {
     const report = noBackups(
       archive.place,
@@ -76,7 +83,7 @@ export async function assessBackups(
       code: 'no-usable-backup',
       message: `None of the backups in ${archive.place} can be used for "${graphName}".`,
       action: pairs.some(isLocked)
-        ? 'Set LIFEBOAT_AGE_IDENTITY to the key file.'
+        ? SET_KEY
         : 'See what is wrong with them: lifeboat backup verify --all. While the stores are whole, make a new one: lifeboat backup create',
     });
   }
@@ -103,6 +110,14 @@ export function isUsable(pair: BackupPair): boolean {
 /** Whether its vector half is good. */
 export function hasVectors({ vectors, vectorsVerdict }: BackupPair): boolean {
   return vectors !== null && (vectorsVerdict.status === 'verified' || vectorsVerdict.status === 'sound');
+}
+
+/** That backups are there which no key opens; first of all that is said of them. */
+function lockedFinding(pairs: readonly BackupPair[], place: string): Finding[] {
+  const [newest] = pairs.filter(isLocked);
+  if (newest === undefined) return [];
+  const message = `The backup ${newest.timestamp} in ${place} is encrypted, and LIFEBOAT_AGE_IDENTITY names no key that opens it.`;
+  return [{ severity: 'problem', code: LOCKED_BACKUP, message, action: SET_KEY }];
 }
 
 function isLocked({ graphVerdict, vectorsVerdict }: BackupPair): boolean {
@@ -285,13 +300,22 @@ function pairFindings(pair: BackupPair, isNewest: boolean): Finding[] {
     const what = file === null ? `has no ${half} half` : `has a ${half} half that cannot be used: ${reason}`;
     const message = `The backup ${pair.timestamp} ${what}.`;
     const isTold = halves.slice(0, index).some(([, , earlier]) => earlier.status === 'broken');
-    const action = isNewest && !isTold ? { action: nextStep(pair.timestamp, locked === true) } : {};
+    const isFirst = isNewest && !isTold;
+    const action = isFirst ? { action: file === null ? WITHOUT[half] : nextStep(pair, locked) } : {};
     return [{ severity: 'warning', code: 'backup-broken', message, ...action }];
   });
 }
 
-function nextStep(timestamp: string, isLocked: boolean): string {
+/** The half that is there is all there is to look at: what helps is the other one, or the plan that does without. */
+const WITHOUT = {
+  graph:
+    'Where the graph half lies elsewhere, put both into one folder and name that with AUTOMEM_BACKUP_DIR. With this half alone, the plan restore-vectors brings the vectors back and makes the graph of their payloads.',
+  vector:
+    'Where the vector half lies elsewhere, put both into one folder and name that with AUTOMEM_BACKUP_DIR. With this half alone, the plan restore-graph brings the graph back and makes the vectors anew.',
+} as const;
+
+function nextStep({ timestamp }: BackupPair, isLocked = false): string {
   return isLocked
-    ? 'Set LIFEBOAT_AGE_IDENTITY to the key file.'
+    ? SET_KEY
     : `See what is wrong with it: lifeboat backup verify ${timestamp}. While the stores are whole, make a new one: lifeboat backup create`;
 }

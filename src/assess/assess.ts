@@ -1,13 +1,13 @@
 import type { Archive } from '../stores/archive/archive.js';
 import type { GraphAddress } from '../stores/graph/connection.js';
 import type { VectorAddress } from '../stores/vectors/vector-failure.js';
-import { assessBackups, type BackupDepth, type BackupsReport } from './assess-backups.js';
+import { assessBackups, LOCKED_BACKUP, type BackupDepth, type BackupsReport } from './assess-backups.js';
 import { assessGraph } from './assess-graph.js';
 import { assessVectors } from './assess-vectors.js';
 import { areComparable, deepDrift, type DeepOptions, type DriftLimits } from './deep-drift.js';
 import { driftFindings } from './drift.js';
 import { queryTimeout } from './graph-server.js';
-import type { Assessment } from './types.js';
+import type { Assessment, Finding } from './types.js';
 
 export type CompareWhen = 'never' | 'where-both-hold-data' | 'always';
 
@@ -72,12 +72,20 @@ export async function assess(options: AssessOptions): Promise<AssessResult> {
       vectors: vectors.assessment,
       backups: backups.assessment,
       drift: deep.drift,
-      findings: [...graph.findings, ...vectors.findings, ...drift, ...deep.findings, ...backups.findings],
+      findings: lockedFirst(
+        [graph.findings, vectors.findings, drift, deep.findings, backups.findings].flat(),
+      ),
       seconds: (performance.now() - started) / 1000,
     },
     server: graph.facts === null ? null : { ...graph.facts, queryTimeoutMs },
     backupReadRate: backups.readRate,
   };
+}
+
+/** Without the key, what follows is not all that there is. */
+function lockedFirst(findings: readonly Finding[]): Finding[] {
+  const isLocked = ({ code }: Finding): boolean => code === LOCKED_BACKUP;
+  return [...findings.filter(isLocked), ...findings.filter((finding) => !isLocked(finding))];
 }
 
 const NOT_COMPARED = { drift: null, findings: [] };

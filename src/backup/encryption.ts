@@ -1,5 +1,7 @@
 import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { Readable } from 'node:stream';
+import type { Decrypter } from 'age-encryption';
 import { ExitCode, Failure } from '../failure.js';
 
 /** What turns a file's bytes into those that are written. */
@@ -27,11 +29,11 @@ export async function encryptFor(
 ): Promise<Cipher> {
   const { Encrypter } = await import('age-encryption');
   const encrypter = new Encrypter();
-  for (const recipient of recipients) {
+  for (const [index, recipient] of recipients.entries()) {
     try {
       encrypter.addRecipient(recipient);
-    } catch (error) {
-      throw notARecipient(recipient, error);
+    } catch {
+      throw notARecipient(recipient, index, recipients.length);
     }
   }
   const plain = new TransformStream<Uint8Array, Uint8Array>(
@@ -81,7 +83,11 @@ export async function decrypt(
   }
   const { Decrypter } = await import('age-encryption');
   const decrypter = new Decrypter();
-  for (const identity of identities) decrypter.addIdentity(identity);
+  for (const [index, identity] of identities.entries())
+    if (!isAdded(decrypter, identity)) {
+      source.destroy();
+      throw badIdentities('LIFEBOAT_AGE_IDENTITY', `${NO_KEY_OF_AGE} (key ${index + 1})`);
+    }
   let opened: ReadableStream<Uint8Array>;
   let sourceError: unknown = null;
   source.on('error', (error) => (sourceError = error));
@@ -129,61 +135,78 @@ async function* decrypted(
 }
 
 /**
- * The secret keys of an identity file, as `age-keygen` writes it: one a line, comments begin with #.
+ * The secret keys of an identity file, as `age-keygen` writes it: one a line, comments begin with #. Nothing of what stands
+ * in it is ever told: it may be a secret of another kind.
  *
- * @throws Failure (exit 2) when it cannot be read or holds no key
+ * @throws Failure (exit 2) when it cannot be read, a line of it is no key, or it holds none
  */
 export async function readIdentities(file: string): Promise<string[]> {
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? String(error);
+  if (basename(file).toUpperCase().startsWith(SECRET_KEY))
     throw badIdentities(
-      file,
-      code === 'ENOENT' ? 'the file is not there' : `it cannot be read (${code})`,
-      error,
+      'LIFEBOAT_AGE_IDENTITY',
+      'it is a secret key where the path of a key file must stand',
     );
+  const lines = (await identityText(file)).split(/\r?\n/).map((line) => line.trim());
+  const { Decrypter } = await import('age-encryption');
+  const decrypter = new Decrypter();
+  const keys: string[] = [];
+  for (const [index, line] of lines.entries()) {
+    if (line === '' || line.startsWith('#')) continue;
+    if (!line.startsWith(SECRET_KEY))
+      throw badIdentities(file, `line ${index + 1} of it does not begin with ${SECRET_KEY}`);
+    if (!isAdded(decrypter, line)) throw badIdentities(file, `${NO_KEY_OF_AGE} (line ${index + 1})`);
+    keys.push(line);
   }
-  const keys = text
-    .split(/\r?\n/)
-    .map((line) => line.trim())
-    .filter((line) => line !== '' && !line.startsWith('#'));
-  const bad = keys.findIndex((key) => !key.startsWith('AGE-SECRET-KEY-'));
-  // The line itself is not shown: it may be a secret of another kind.
-  if (bad >= 0) throw badIdentities(file, `key ${bad + 1} in it does not begin with AGE-SECRET-KEY-`);
   if (keys.length === 0) throw badIdentities(file, 'it holds no key');
   return keys;
 }
 
-function badIdentities(file: string, reason: string, cause?: unknown): Failure {
-  return new Failure(
-    {
-      operation: 'read the keys of the backups',
-      subject: file,
-      reason,
-      hint: 'Set LIFEBOAT_AGE_IDENTITY to a file that age-keygen wrote.',
-      exitCode: ExitCode.usage,
-      code: 'age-identity',
-    },
-    { cause },
-  );
+const SECRET_KEY = 'AGE-SECRET-KEY-';
+const NO_KEY_OF_AGE = 'it holds a key that is none of age: mistyped, or cut short';
+
+async function identityText(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? String(error);
+    const reason = code === 'ENOENT' ? 'the file is not there' : `it cannot be read (${code})`;
+    throw badIdentities(file, reason);
+  }
 }
 
-function notARecipient(recipient: string, cause: unknown): Failure {
-  return new Failure(
-    {
-      operation: 'encrypt the backup',
-      subject: recipient.slice(0, 24),
-      reason: recipient.startsWith('AGE-SECRET-KEY')
-        ? 'it is a secret key where the public one belongs'
-        : 'it is no age recipient',
-      hint: 'Set LIFEBOAT_AGE_RECIPIENTS to public keys that begin with age1, separated by commas; age-keygen -y prints the one of a key file.',
-      exitCode: ExitCode.usage,
-      code: 'age-recipient',
-    },
-    { cause },
-  );
+/** What age says of a key that is none quotes the key, and is dropped. */
+function isAdded(decrypter: Decrypter, identity: string): boolean {
+  try {
+    decrypter.addIdentity(identity);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function badIdentities(subject: string, reason: string): Failure {
+  return new Failure({
+    operation: 'read the keys of the backups',
+    subject,
+    reason,
+    hint: 'Set LIFEBOAT_AGE_IDENTITY to a file that age-keygen wrote.',
+    exitCode: ExitCode.usage,
+    code: 'age-identity',
+  });
+}
+
+/** Nothing of the value is told, nor what age says of it, which quotes it: whoever mistakes keys sets secret ones. */
+function notARecipient(recipient: string, index: number, count: number): Failure {
+  return new Failure({
+    operation: 'encrypt the backup',
+    subject: `LIFEBOAT_AGE_RECIPIENTS${count === 1 ? '' : `, entry ${index + 1} of ${count}`}`,
+    reason: recipient.toUpperCase().startsWith(SECRET_KEY)
+      ? 'a secret key where a recipient (age1…) must stand'
+      : 'it is no age recipient (age1…)',
+    hint: 'Set LIFEBOAT_AGE_RECIPIENTS to public keys that begin with age1, separated by commas; age-keygen -y prints the one of a key file.',
+    exitCode: ExitCode.usage,
+    code: 'age-recipient',
+  });
 }
 
 /** What age files begin with, plain and as text. */

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { RunRequest } from '../recovery/run-context.js';
 import type { CommandContext } from './context.js';
 import { planFolders } from './recover.js';
+import { withBackupFlag } from './recovery-flags.js';
 import { RunSession } from './run/session.js';
 import { DEFAULT_RECOVERY, type SessionOptions } from './run/session-options.js';
 import { settingsOf } from './run/settings-of.js';
@@ -13,6 +14,8 @@ interface Flags {
   plans?: string;
   deep?: true;
   fix?: true;
+  /** What --fix may take from; of `validate` alone. */
+  backup?: string;
   takeOver?: true;
 }
 
@@ -51,7 +54,7 @@ export function addAssessCommand(program: Command, context: CommandContext): voi
 
 /** Adds `lifeboat validate`. */
 export function addValidateCommand(program: Command, context: CommandContext): void {
-  withViewFlags(program.command('validate'))
+  withBackupFlag(withViewFlags(program.command('validate')))
     .description('prove in five steps that both stores are whole and agree')
     .option('--fix', 'mend what a failed check names, at once, in at most three rounds')
     .option('--take-over', 'with --fix: take the lease from a run that is certainly dead')
@@ -86,7 +89,7 @@ async function runReadOnly(
     version: context.version,
     command,
     request,
-    backup: 'latest',
+    backup: flags.backup ?? 'latest',
     backupFile: null,
     backupDepth: command === 'assess' ? 'verified' : 'sound',
     deep: flags.deep === true ? 'always' : 'never',

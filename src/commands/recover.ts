@@ -35,11 +35,11 @@ Exit codes:
   0    recovered and validated
   1    failed; both stores are as they were, or the run can be resumed
   2    wrong usage or settings, or not confirmed
-  3    recovered, but something could not be brought back or a check failed
+  3    recovered, but something could not be brought back or a check failed; or it failed after the swap
   4    nothing usable to recover from
   5    recovered, but later than the objective, or with older data
   10   a store that is needed cannot be reached
-  11   another run holds the lease
+  11   another run holds the lease, or took it over
   130  stopped by the operator; to continue: lifeboat runs resume`;
 
 /** Adds `lifeboat recover`. */
@@ -50,7 +50,7 @@ export function addRecoverCommand(program: Command, context: CommandContext): vo
   withRunFlags(command)
     .option(
       '--file <path>',
-      'restore from this file: one half of a backup, plain or gzipped, or a .tar.gz of AutoMem',
+      'restore from this file: one half of a backup, plain, gzipped or encrypted, or a .tar.gz of AutoMem',
     )
     .option(
       '--restore-unmatched',

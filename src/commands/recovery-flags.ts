@@ -28,17 +28,11 @@ export interface RecoveryFlags {
 
 /** Flags that every command which changes stores knows. */
 export function withRunFlags(command: Command): Command {
-  return command
+  return withBackupFlag(command)
     .option('--dry-run', 'read everything, change nothing, and print exactly what would happen')
     .option(
       '--confirm <graph>',
       'the name of the graph, typed out: agrees to what replaces or deletes something',
-    )
-    .option(
-      '--backup <timestamp>',
-      'the backup to use: YYYYMMDD_HHMMSS, latest, or none',
-      backupChoice,
-      'latest',
     )
     .option('--fix', 'mend what a failed check names, at once, in at most three rounds')
     .option('--take-over', 'take the lease from a run that is certainly dead')
@@ -49,6 +43,16 @@ export function withRunFlags(command: Command): Command {
     )
     .option('--no-input', 'never ask; a missing answer fails')
     .option('--json', 'one JSON object a line, the last one the summary');
+}
+
+/** The flag of every command that may take something from a backup. */
+export function withBackupFlag(command: Command): Command {
+  return command.option(
+    '--backup <timestamp>',
+    'the backup to use: YYYYMMDD_HHMMSS, latest (the newest that proves sound), or none',
+    backupChoice,
+    'latest',
+  );
 }
 
 /** Flags about vectors. */

@@ -80,7 +80,7 @@ function withConfirmation(command: Command): Command {
 async function list(context: CommandContext, flags: Flags): Promise<void> {
   const runs = listRuns((await settingsOf(context)).folders.state);
   for (const run of runs) {
-    context.out(`${flags.json === true ? JSON.stringify(runRecord(run)) : runLine(run)}\n`);
+    context.out(`${flags.json === true ? JSON.stringify(runRecord(run)) : runLine(run, runs)}\n`);
   }
   if (runs.length === 0 && flags.json !== true) context.out('There are no runs yet.\n');
 }

@@ -22,11 +22,11 @@ export function backupTroubles(
   if (failedLast(backup)) troubles.push('the last backup failed');
   const interval = timetable.intervalAround('backup', now);
   if (interval !== null && isOver(interval, since, newest?.at ?? null, now)) {
-    const age = hours(now.getTime() - Date.parse(newest?.at ?? since));
+    const age = roughly(now.getTime() - Date.parse(newest?.at ?? since));
     troubles.push(
       newest === null
-        ? `there was no backup yet in the ${age} since the daemon was first started; there is to be one every ${hours(interval)}`
-        : `the newest backup was made ${age} ago; there is to be one every ${hours(interval)}`,
+        ? `there was no backup yet in the ${age} since the daemon was first started; there is to be one every ${roughly(interval)}`
+        : `the newest backup was made ${age} ago; there is to be one every ${roughly(interval)}`,
     );
   }
   return troubles;
@@ -83,8 +83,10 @@ function failedLast({ lastFailure, lastSuccess }: JobState): boolean {
   return lastFailure !== null && (lastSuccess === null || lastFailure.at > lastSuccess);
 }
 
-/** "6 h", "0.5 h": rough, since nobody who reads it has shown a key. */
-function hours(ms: number): string {
+/** "6 h", "1.5 h", "30 min", "20 s": rough, since nobody who reads it has shown a key. */
+function roughly(ms: number): string {
+  if (ms < 60_000) return `${Math.round(ms / 1000)} s`;
+  if (ms < 3_600_000) return `${Math.round(ms / 60_000)} min`;
   const count = ms / 3_600_000;
   return `${count < 10 ? Number(count.toFixed(1)) : Math.round(count)} h`;
 }

@@ -120,6 +120,8 @@ export function noteEnd(state: JobState, ended: Ended, now: Date, isWhole: boole
 export function noteCutShort(state: JobState, now: Date): boolean {
   const { running } = state;
   if (running === null) return false;
+  // It is tried again as a whole backup; what brought the process down is not asked for at every start.
+  state.asked = null;
   const message = `cut short: the process ended while it was at work since ${running.since}`;
   noteEnd(state, failed(message, 'never'), now, true);
   // How long it took nobody knows.

@@ -68,7 +68,10 @@ export class Scheduler {
 
   constructor(private readonly options: SchedulerOptions) {}
 
-  /** Remembers what was cut short, and queues what was missed while nobody was there. To be called once, before run. */
+  /**
+   * Remembers what was cut short, and queues what was missed while nobody was there, and what was asked for and not done. To be
+   * called once, before run.
+   */
   async begin(): Promise<void> {
     const { clock, state, timetable } = this.options;
     const now = clock.now();
@@ -82,6 +85,9 @@ export class Scheduler {
       const message = state.jobs[job].summary ?? '';
       this.tellEnd(job, id, { outcome: 'failed', message, retry: 'once' }, 0);
     }
+    const { asked } = state.jobs.backup;
+    if (asked !== null && !this.isQueued('backup'))
+      this.enqueue({ job: 'backup', for: 'asked', due: now, times: 0, request: asked }, now);
     for (const { job, times } of missed) {
       // All of them are due now, so the backup comes first. Somebody may have asked for one meanwhile.
       if (times > 0 && !this.isQueued(job))
@@ -115,6 +121,7 @@ export class Scheduler {
     const isBusy = this.options.state.jobs.backup.running !== null || this.isQueued('backup');
     if (isBusy) return null;
     const entry = this.enqueue({ job: 'backup', for: 'asked', due: now, times: 0, request }, now);
+    this.options.state.jobs.backup.asked = request;
     this.wake.abort();
     return entry.id;
   }
@@ -212,6 +219,8 @@ export class Scheduler {
     const now = clock.now();
     const ended = this.redacted(this.judged(job, unjudged, isWhole, now));
     noteEnd(state.jobs[job], ended, now, isWhole);
+    // Whatever it came to, it was done; what was stopped is done at the next start.
+    if (entry.for === 'asked' && ended.outcome !== 'stopped') state.jobs[job].asked = null;
     if (isWhole) this.planRetry(entry, ended, now);
     await this.save();
     const seconds =

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { forEachJob, JOBS, type JobName } from './jobs.js';
+import { BACKUP_HALVES, BACKUP_PLACES, forEachJob, JOBS, type JobName } from './jobs.js';
 
 const time = z.iso.datetime();
 const count = z.number().int().min(0);
@@ -24,6 +24,11 @@ const jobSchema = z.object({
   /** Runs that came to their end, well or not, since the file was begun. */
   runs: count,
   failures: count,
+  /** What a caller asked for, of backups, and did not get yet; files of before do not tell. */
+  asked: z
+    .object({ to: z.enum(BACKUP_PLACES).nullable(), only: z.enum(BACKUP_HALVES).nullable() })
+    .nullable()
+    .default(null),
   /** How often it was put off because a recovery was at work, and since when it is; files of before do not tell. */
   postponed: count.default(0),
   postponedSince: time.nullable().default(null),
@@ -68,6 +73,7 @@ export function newState(now: Date): DaemonState {
       seconds: null,
       runs: 0,
       failures: 0,
+      asked: null,
       postponed: 0,
       postponedSince: null,
       bytes: null,

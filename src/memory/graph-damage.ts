@@ -8,7 +8,7 @@ import {
   type SharedField,
 } from './fingerprint.js';
 import { decodePayload, type Salvage } from './payload.js';
-import { isMap, type Value, type ValueMap } from './values.js';
+import { isMap, numeric, type Value, type ValueMap } from './values.js';
 
 /** What a payload knows better than its node. */
 export interface GraphDamage {
@@ -32,6 +32,14 @@ const ALWAYS = new Set<SharedField>([
 
 /** Fields that are no part of what a memory says: its time of change, and what the nightly decay sets anew. */
 const PASSING = new Set<SharedField>(['updated_at', 'relevance_score']);
+
+/** Whether a field is no part of what a memory says. */
+export function isPassing(field: SharedField): boolean {
+  return PASSING.has(field);
+}
+
+/** Fields that hold a number. */
+const NUMBERS = new Set<SharedField>(['importance', 'confidence', 'relevance_score']);
 
 /** A list or an object that was printed into a field of text, as old recovery scripts did. */
 const PRINTED = /^\s*(?:\{.*\}|\[.*\]|\(.*\))\s*$/s;
@@ -78,7 +86,7 @@ export function withoutDamage(properties: ValueMap, payload: Value): ValueMap {
 export function contested(properties: ValueMap, payload: ValueMap): SharedField[] {
   const differing = fieldsOf(differingBits(payload, properties, fingerprintPayload(payload).provided));
   return differing.filter(
-    (field) => !PASSING.has(field) && isWhole(properties, field) && isWhole(payload, field),
+    (field) => !isPassing(field) && isWhole(properties, field) && isWhole(payload, field),
   );
 }
 
@@ -98,5 +106,7 @@ export function isWhole(fields: ValueMap, field: SharedField): boolean {
   if (field === 'content') return typeof value === 'string' && value.trim() !== '';
   if (field === 'type') return isMemoryType(value) && !PRINTED.test(value);
   if (field === 'timestamp' || field === 'updated_at') return !Number.isNaN(timeOf(value));
+  // A payload cannot hold NaN or an infinite number: it would get a text in its place.
+  if (NUMBERS.has(field)) return value !== undefined && Number.isFinite(numeric(value));
   return value !== undefined;
 }

@@ -1,6 +1,6 @@
 import type { Assessment, StoreState } from '../assess/types.js';
 import { estimateSeconds, type MeasuredRates } from './estimate.js';
-import type { Plan, PlanCondition, PlanRequirement } from './schema.js';
+import type { Plan, PlanCondition, PlanLoss, PlanRequirement } from './schema.js';
 import type { PlanOption } from './types.js';
 
 const STORES = ['graph', 'vectors', 'backups'] as const;
@@ -46,17 +46,19 @@ function describePlan(
     ...(onRequest ? { onRequest: true as const } : {}),
     reason: obstacle ?? `${stateText(assessment, 'graph')}, ${stateText(assessment, 'vectors')}`,
     estimateSeconds: obstacle === null || onRequest ? estimateSeconds(plan.work, assessment, rates) : null,
-    loses: plan.loses
-      .filter(
-        ({ when }) =>
-          when === undefined || (when.backups === 'usable') === (assessment.backups.newest !== null),
-      )
-      .map(({ text }) => fill(text)),
+    loses: plan.loses.filter((loss) => isLost(loss, assessment)).map(({ text }) => fill(text)),
     changes: plan.changes.map(fill),
     steps: plan.steps.map((id) => ({ id, title: stepTitles.get(id) ?? id })),
     guidance: plan.guidance,
     destructive: plan.destructive,
   };
+}
+
+/** Whether a loss is one in this situation. */
+function isLost({ when }: PlanLoss, { backups, vectors }: Assessment): boolean {
+  const usable = backups.newest === null ? 'none' : 'usable';
+  const there = vectors.state === 'lost' || vectors.state === 'empty' ? 'gone' : 'there';
+  return (when?.backups ?? usable) === usable && (when?.vectors ?? there) === there;
 }
 
 /** Why a plan does not apply, or null where it does. */

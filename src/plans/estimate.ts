@@ -23,6 +23,10 @@ const VECTORS_GZIP_RATIO = 4;
 /** A hosted provider with full batches; what the newest backup holds need not be embedded, so this is the most. */
 const EMBEDDED_PER_SECOND = 200;
 
+/** Memories with their relationships, or points, that engines on a small machine take: where both stores are gone, there is
+ * nothing to measure. On generated populations. */
+const WRITTEN_PER_SECOND = 5_000;
+
 /** Start, promotion, recount and compaction of a graph that fits in memory. */
 const FIXED_SECONDS = 1;
 
@@ -43,9 +47,11 @@ export function estimateSeconds(
 
 function partSeconds(part: PlanWork, assessment: Assessment, rates: MeasuredRates): number | null {
   const { points } = assessment.vectors;
+  const writeRate = rates.points ?? rates.nodes ?? (areGone(assessment) ? WRITTEN_PER_SECOND : null);
   const { newest, newestVectors } = assessment.backups;
   const vectorBytes = newestVectors?.vectors?.bytes ?? 0;
-  const memories = Math.max(assessment.graph.memories, newest?.counts?.memories ?? 0);
+  const inBackup = newest?.counts?.memories ?? 0;
+  const memories = Math.max(assessment.graph.memories, inBackup);
   switch (part) {
     case 'read-points':
       return divide(points, rates.points);
@@ -54,13 +60,13 @@ function partSeconds(part: PlanWork, assessment: Assessment, rates: MeasuredRate
     case 'write-graph': {
       const relationships = newest?.counts?.relationships ?? points * 3;
       // A collection that is lost has no rate; the graph that is there was read about as fast.
-      return divide(points + relationships / RELATIONSHIPS_PER_NODE_TIME, rates.points ?? rates.nodes);
+      return divide(Math.max(points, inBackup) + relationships / RELATIONSHIPS_PER_NODE_TIME, writeRate);
     }
     case 'read-backup-vectors':
       return vectorBytes === 0 ? 0 : divide(vectorBytes * VECTORS_GZIP_RATIO, rates.backupBytes);
     case 'write-points':
       // What comes from a backup; a collection that does not exist cannot be measured.
-      return divide(Math.max(points, memories), rates.points ?? rates.nodes);
+      return divide(Math.max(points, memories), writeRate);
     case 'embed':
       return Math.max(0, memories - points) / EMBEDDED_PER_SECOND;
     case 'read-graph':
@@ -68,6 +74,10 @@ function partSeconds(part: PlanWork, assessment: Assessment, rates: MeasuredRate
     case 'person':
       return null;
   }
+}
+
+function areGone({ graph, vectors }: Assessment): boolean {
+  return [graph.state, vectors.state].every((state) => state === 'lost' || state === 'empty');
 }
 
 function divide(amount: number, rate: number | null): number | null {

@@ -27,7 +27,13 @@ const requirement = z.enum([
 ]);
 
 const loss = z.strictObject({
-  when: z.strictObject({ backups: z.enum(['usable', 'none']) }).optional(),
+  when: z
+    .strictObject({
+      backups: z.enum(['usable', 'none']).optional(),
+      /** Whether Qdrant holds anything, or may. */
+      vectors: z.enum(['there', 'gone']).optional(),
+    })
+    .optional(),
   text: z.string().min(1),
 });
 
@@ -69,6 +75,7 @@ export const planSchema = planShape.refine(({ when, onRequest }) => when.length 
 });
 
 export type Plan = z.infer<typeof planSchema>;
+export type PlanLoss = z.infer<typeof loss>;
 export type PlanCondition = z.infer<typeof condition>;
 export type PlanRequirement = z.infer<typeof requirement>;
 export type PlanWork = z.infer<typeof work>;

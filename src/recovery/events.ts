@@ -102,6 +102,8 @@ export interface Summary {
   embedded: { vectors: number; tokens: number | null } | null;
   /** Percent of the memories on which the stores disagree; null where nobody compared them. */
   drift: { before: number | null; after: number | null } | null;
+  /** Only where a backup was passed over: the one that was used in its place, or null, and what was wrong with the others. */
+  backup?: { used: string | null; passedOver: { timestamp: string; reasons: string[] }[] };
   /** Only in a drill. */
   comparison?: ComparisonResult;
 }

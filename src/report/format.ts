@@ -1,17 +1,26 @@
 /** Numbers as a tired person reads them. Plain functions, the same on every machine: no locale, no time zone. */
 
-/** A length of time: "0.4s", "9s", "1:23" (minutes), "4h12", "3d 4h". Negative and unknown lengths count as zero. */
+/**
+ * A length of time, always with its units: "0.4s", "9s", "1m23", "15m", "4h12", "24h", "3d 4h". Negative and unknown lengths
+ * count as zero.
+ */
 export function formatDuration(seconds: number): string {
   const length = Number.isFinite(seconds) ? Math.max(0, seconds) : 0;
   if (length < 0.05) return '0s';
   if (length < 0.95) return `${length.toFixed(1)}s`;
   const whole = Math.round(length);
   if (whole < 60) return `${whole}s`;
-  if (whole < 3600) return `${Math.floor(whole / 60)}:${pad(whole % 60)}`;
+  if (whole < 3600) return twoUnits(Math.floor(whole / 60), 'm', whole % 60);
   const minutes = Math.floor(whole / 60);
   const hours = Math.floor(minutes / 60);
-  if (hours < 48) return `${hours}h${pad(minutes % 60)}`;
-  return `${Math.floor(hours / 24)}d ${hours % 24}h`;
+  if (hours < 48) return twoUnits(hours, 'h', minutes % 60);
+  const days = `${Math.floor(hours / 24)}d`;
+  return hours % 24 === 0 ? days : `${days} ${hours % 24}h`;
+}
+
+/** "1m23", and "15m" where there is nothing of the smaller unit. */
+function twoUnits(amount: number, unit: string, rest: number): string {
+  return `${amount}${unit}${rest === 0 ? '' : pad(rest)}`;
 }
 
 /** A running clock, to the second that has passed: "0:12", "5:00", "1:02:03". */

@@ -5,7 +5,7 @@ import { adviceLines, adviceOf, type Medium } from './advice.js';
 import { formatNumberOf } from './format.js';
 import { endedEarly } from './result-words.js';
 import { planInHand, type RunView } from './view-model.js';
-import { mayTake, storeHints, WAITING_RUN } from './words.js';
+import { LOCKED_BACKUP, mayTake, storeHints, WAITING_RUN } from './words.js';
 
 /** The step that makes empty stores: after it there is nothing to ask the service for. */
 const EMPTYING_STEP = 'create-stores';
@@ -30,7 +30,7 @@ function allSteps(view: RunView, medium: Medium): string[] {
     steps.push(`Read why ${records} ${could} brought back: ${quarantine}`);
   }
   if (summary.command === 'drill') steps.push(...afterDrill(summary));
-  else steps.push(...afterOutcome(view, summary, medium), ...toUndo(view, summary));
+  else steps.push(...afterOutcome(view, summary, medium), ...untold(toUndo(view, summary), steps));
   return steps;
 }
 
@@ -107,15 +107,18 @@ function afterDrill({ outcome, comparison }: Summary): string[] {
 function afterAssessment(view: RunView, medium: Medium): string[] {
   const { assessment, options } = view;
   if (assessment === null) return [];
-  const waiting = view.findings.flatMap(({ code, action }) =>
-    code === WAITING_RUN && action !== undefined ? [action] : [],
-  );
+  // The key before all else: what is advised after it takes none of these backups.
+  const waiting = [...actionsOf(view, LOCKED_BACKUP), ...actionsOf(view, WAITING_RUN)];
   const hints = storeHints(assessment);
   if (hints.length > 0) return [...waiting, ...hints];
   if (options.length > 0 && !options.some(({ applies }) => applies))
     return [...waiting, ...withoutPlan(options)];
   const steps = toRun(view, medium);
   return [...waiting, ...(steps.length > 0 ? steps : [toValidate(assessment)])];
+}
+
+function actionsOf({ findings }: RunView, wanted: string): string[] {
+  return findings.flatMap(({ code, action }) => (code === wanted && action !== undefined ? [action] : []));
 }
 
 /** What was compared just now needs no second comparison. */
@@ -140,10 +143,19 @@ function toDoAllTheSame({ steps }: RunView): string[] {
   );
 }
 
+/** Failures after which the stores are, or may be, those of another run. */
+const UNDER_ANOTHER: ReadonlySet<string> = new Set(['lease-lost', 'newer-run', 'swap-undone']);
+
+/** Those whose command nothing told yet: the hint of a failure may have named it. */
+function untold(steps: readonly string[], told: readonly string[]): string[] {
+  const known = new Set(told.flatMap(adviceOf).map(({ command }) => command));
+  return steps.filter((step) => !adviceOf(step).some(({ command }) => known.has(command)));
+}
+
 /** What was replaced or changed is kept until somebody lets go of it. */
 function toUndo(view: RunView, { run, kept, failure }: Summary): string[] {
-  // The run that took the lease over may have built on what this one changed.
-  if (kept.length === 0 || failure?.code === 'lease-lost') return [];
+  // Another run may have built on what this one changed.
+  if (kept.length === 0 || UNDER_ANOTHER.has(failure?.code ?? '')) return [];
   const graph = view.run?.graph ?? 'GRAPH';
   return [
     `Undo it, if it is worse than before: lifeboat runs rollback ${run} --confirm ${graph}`,

@@ -3,7 +3,7 @@ import { adviceLines, type Medium } from './advice.js';
 import { driftLines } from './drift-lines.js';
 import { formatDuration, formatNumberOf } from './format.js';
 import { nextSteps } from './next-steps.js';
-import { driftSays, embeddedSays, endedEarly, stepsSay } from './result-words.js';
+import { backupSays, driftSays, embeddedSays, endedEarly, stepsSay } from './result-words.js';
 import { planInHand, type RunView, type Tally } from './view-model.js';
 import {
   checkTone,
@@ -110,6 +110,8 @@ function headLines(view: RunView, summary: Summary): ReportLine[] {
   }
   const restored = restoredSays(summary);
   if (restored !== null) lines.push(line('info', 'restored', restored));
+  const backup = backupSays(summary);
+  if (backup !== null) lines.push(line('warn', 'backup', backup));
   const embedded = embeddedSays(summary);
   if (embedded !== null) lines.push(line('info', 'embedded', embedded));
   const drift = driftSays(summary);

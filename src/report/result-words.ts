@@ -19,6 +19,15 @@ export function embeddedSays({ embedded }: Summary): string | null {
   return embedded.tokens === null ? vectors : `${vectors}, ${formatCount(embedded.tokens)} tokens`;
 }
 
+/** "20261121_213200 (20261121_213537 was passed over: …)"; null where none was. */
+export function backupSays({ backup }: Summary): string | null {
+  if (backup === undefined) return null;
+  const passed = backup.passedOver.map(
+    ({ timestamp, reasons }) => `${timestamp} was passed over: ${reasons.join('; ')}`,
+  );
+  return `${backup.used ?? 'none'} (${passed.join('. ')})`;
+}
+
 /** "12.5% before, 0% after"; null where nobody compared the stores. */
 export function driftSays({ drift, outcome }: Summary): string | null {
   if (drift === null || (drift.before === null && drift.after === null)) return null;

@@ -14,6 +14,9 @@ import { WAITING_UNIT, type StepProgress } from './view-steps.js';
 /** Code of the finding that an earlier run waits to be continued. */
 export const WAITING_RUN = 'run-waits';
 
+/** Code of the finding that a backup is encrypted and no key opens it. */
+export const LOCKED_BACKUP = 'backup-locked';
+
 /** What a line is about, which decides its symbol, its word and its colour. */
 export type Tone = 'ok' | 'bad' | 'warn' | 'skip' | 'info';
 
@@ -112,7 +115,7 @@ export function lossOf(option: PlanOption): string {
   return option.loses.length === 0 ? 'nothing' : option.loses.join(', ');
 }
 
-/** "6,200 of 10,000 memories, 3,100/s, about 2s left"; a step that waits: "waiting for 2:05, at most 30:00". */
+/** "6,200 of 10,000 memories, 3,100/s, about 2s left"; a step that waits: "waiting for 2m05, at most 30m". */
 export function progressSays(progress: StepProgress): string {
   if (progress.unit === WAITING_UNIT) {
     const most = progress.total === null ? '' : `, at most ${formatDuration(progress.total)}`;
@@ -135,7 +138,7 @@ export function checkTone(status: CheckStatus): Tone {
   return ({ pass: 'ok', fail: 'bad', skip: 'skip' } as const)[status];
 }
 
-/** "met: 0:42 of 5:00", "missed: 6:10 of 5:00", "cannot be told". */
+/** "met: 42s of 5m", "missed: 6m10, the objective is 5m", "cannot be told". */
 export function objectiveSays(objective: Objective): string {
   const target = formatDuration(objective.objectiveSeconds);
   if (objective.measuredSeconds === null) return `cannot be told; the objective is ${target}`;

@@ -18,11 +18,15 @@ export function redactor({ secrets }: { readonly secrets: readonly string[] }): 
 }
 
 /**
- * Replaces user and password of every URL in a text: "redis://user:pw@host:6379/0" becomes
- * "redis://‹redacted›@host:6379/0".
+ * Replaces what is a secret by its form, wherever it stands: user and password of every URL
+ * ("redis://user:pw@host:6379/0" becomes "redis://‹redacted›@host:6379/0"), what its query calls a key, token, secret or
+ * password, and secret keys of age.
  */
 export function withoutCredentials(text: string): string {
-  return text.replace(/\b([a-z][a-z0-9+.-]*:\/\/)[^\s/?#"'<>]*@/gi, `$1${REDACTED}@`);
+  return text
+    .replace(/\b([a-z][a-z0-9+.-]*:\/\/)[^\s/?#"'<>]*@/gi, `$1${REDACTED}@`)
+    .replace(/([?&][^\s=&#]*(?:key|token|secret|password)=)[^\s&#"'<>]+/gi, `$1${REDACTED}`)
+    .replace(/AGE-SECRET-KEY-[A-Z0-9-]*/gi, REDACTED);
 }
 
 function formsOf(secret: string): string[] {

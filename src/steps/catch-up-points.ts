@@ -6,6 +6,7 @@ import { storableProperties } from '../stores/graph/storable.js';
 import { batches, nodesAt } from '../stores/graph/live-pages.js';
 import type { NewNode } from '../stores/graph/live-writer.js';
 import { memoryIdRows } from '../stores/graph/memory-rows.js';
+import { isFew } from './few.js';
 import type { GraphMark } from './graph-mark.js';
 import { liveWriter } from './guarded-writers.js';
 import { Origin } from './source-index.js';
@@ -17,9 +18,6 @@ const BATCH = 500;
 const SETTLE_MS = 1_000;
 /** A service that is busy is slow to delete the point: a memory must not come back for that. */
 const LOOKS = 3;
-/** More points than this part of all (and than a few) are not deleted one by one within a run. */
-const PART = 0.05;
-const FEW = 10;
 
 /** What was done for memories whose points came or went during the run. */
 export interface PointTally {
@@ -89,7 +87,7 @@ async function findSuspects(context: StepContext): Promise<Suspects> {
 async function deleteVanished(context: StepContext, vanished: ReadonlyMap<string, number>): Promise<number> {
   const { graph, graphName, work, notice } = context;
   if (vanished.size === 0) return 0;
-  if (vanished.size > Math.max(FEW, (work.index?.size ?? 0) * PART)) {
+  if (!isFew(vanished.size, work.index?.size ?? 0)) {
     notice(
       `${vanished.size} points vanished during the run, too many to have been deleted one by one; their memories are kept.`,
     );

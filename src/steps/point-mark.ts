@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import { IdTable } from '../drift/id-table.js';
+import type { RawPoint } from '../stores/vectors/point-pages.js';
 import type { VectorStore } from '../stores/vectors/vector-store.js';
 import { PackedTable } from './packed-table.js';
 
@@ -21,11 +22,21 @@ export class PointMark {
   private readonly ids = new IdTable();
   private readonly hashes = new PackedTable(['payload']);
 
-  /** Looks at the whole collection, and takes what is there for known from now on. */
-  async look(vectors: VectorStore, collection: string): Promise<PointNews> {
+  /**
+   * Looks at the whole collection, and takes what is there for known from now on.
+   *
+   * @param isMeant which points are; the others stay news to later looks
+   */
+  async look(
+    vectors: VectorStore,
+    collection: string,
+    isMeant: (point: RawPoint) => boolean = () => true,
+  ): Promise<PointNews> {
     const news: PointNews = { added: [], changed: [] };
     for await (const page of vectors.scrollRaw(collection, undefined, false)) {
-      for (const { id, payload } of page) {
+      for (const point of page) {
+        if (!isMeant(point)) continue;
+        const { id, payload } = point;
         const at = this.ids.add(id);
         const now = hashOf(payload);
         const before = this.hashes.value(at, 'payload');

@@ -1,5 +1,7 @@
-import type { Assessment } from '../assess/types.js';
+import type { Assessment, Finding } from '../assess/types.js';
+import type { PassedOver } from '../backup/pair/choose-pair.js';
 import type { IdSet } from '../backup/pair/id-set.js';
+import type { PairVerification } from '../backup/pair/verify-pair.js';
 import type { BackupPair } from '../backup/types.js';
 import { IdTable } from '../drift/id-table.js';
 import type { EmbeddingProvider } from '../embedding/provider.js';
@@ -40,6 +42,10 @@ export interface StepContext {
   readonly backup: BackupPair | null;
   /** The operator named the backup: no other may take its place. */
   readonly backupNamed: boolean;
+  /** The command of the run, to which other options can be added. */
+  readonly again: string;
+  /** The operator goes without backups. */
+  readonly withoutBackup: boolean;
   readonly assessment: Assessment;
   readonly stagingKey: string;
   readonly replacedKey: string;
@@ -60,6 +66,8 @@ export interface StepContext {
   readonly stopSignal: AbortSignal;
   readonly progress: (unit: string, done: number, total: number | null) => void;
   readonly notice: (message: string) => void;
+  /** Tells what the operator must know before the result is trusted. */
+  readonly warn: (finding: Finding) => void;
   readonly salvage: (id: string, field: string, rule: string) => void;
   readonly quarantine: (entry: QuarantineEntry) => void;
   /** What the steps of one run hand on to each other. */
@@ -125,6 +133,12 @@ export interface LastingWork {
 }
 
 export interface RunWork extends LastingWork {
+  /** Backups that must not be used, newest first; see prove-halves.ts. */
+  passedOver: PassedOver[];
+  /** The pairs whose halves were read to their end; null where none is sound, missing before that was found out. */
+  proven: { graph?: BackupPair | null; vectors?: BackupPair | null };
+  /** Results of {@link verifyPair} by timestamp and halves. */
+  verified: Map<string, PairVerification>;
   /** Why the run ends here, without a fault and with nothing changed; null where it goes on. */
   nothingToDo: string | null;
   /** What the last comparison of the stores found. */
@@ -152,6 +166,12 @@ export interface RunWork extends LastingWork {
   pointsOfBackup: IdSet | null;
   /** Ids of points that vectors were made for: one that has no memory afterwards was deleted while it was made. */
   writtenPoints: IdTable;
+  /** In a collection that this run made: points of the backup that somebody else wrote or changed. */
+  foreignPoints: IdTable;
+  /** Points that this run had restored, to the last one, before it was stopped; null where it had not. */
+  restoredBefore: number | null;
+  /** With --merge: memories whose stores differ, as the last comparison found them, and that stay as they are. */
+  keptByMerge: Set<string>;
   /** Memories that got no vector and will not get one by asking again: in quarantine. */
   refusedVectors: Set<string>;
   /** The collection is empty and the vectors do not fit into it: it is deleted before it is made. */
@@ -200,6 +220,9 @@ export function emptyWork(journalLosses: RunWork['journalLosses'] = () => undefi
     embedded: null,
     drift: null,
     pair: null,
+    passedOver: [],
+    proven: {},
+    verified: new Map(),
     nothingToDo: null,
     differences: null,
     coverage: null,
@@ -215,6 +238,9 @@ export function emptyWork(journalLosses: RunWork['journalLosses'] = () => undefi
     copy: null,
     pointsOfBackup: null,
     writtenPoints: new IdTable(),
+    foreignPoints: new IdTable(),
+    restoredBefore: null,
+    keptByMerge: new Set(),
     refusedVectors: new Set(),
     makesCollectionAnew: false,
     isSpaceGuarded: false,

@@ -161,7 +161,7 @@ describe('a backup', () => {
     await lab.damage('both-lost');
     const args = ['restore-backup', '--backup', created.timestamp];
     const locked = await lab.recover(args);
-    expect(locked.exitCode).toBe(4);
+    expect(locked.exitCode).toBe(2);
     expect(JSON.stringify(locked.summary)).toContain('LIFEBOAT_AGE_IDENTITY');
     const keyFile = join(lab.folder, 'key.txt');
     writeFileSync(keyFile, `# a key\n${identity}\n`, { mode: 0o600 });
@@ -315,6 +315,8 @@ describe('what was asked for in the wrong way', () => {
     const env = { LIFEBOAT_AGE_RECIPIENTS: identity };
     const run = await lab.run(['backup', 'create', '--json', '--encrypt'], { env });
     expect(run.failure).toMatchObject({ code: 'age-recipient', exitCode: 2 });
-    expect(run.failure?.message).not.toContain(identity.slice(0, 30));
+    expect(run.failure?.message).toBe(
+      'Could not encrypt the backup (LIFEBOAT_AGE_RECIPIENTS): a secret key where a recipient (age1…) must stand',
+    );
   });
 });

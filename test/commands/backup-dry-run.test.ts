@@ -74,6 +74,9 @@ it('says what would be written, and writes nothing', async () => {
   const first = await dryRun([], { AUTOMEM_BACKUP_DIR: folder });
   expect(first).toMatchObject({ exitCode: 0, preview: { outcome: 'ready', estimate: { from: null } } });
   expect(existsSync(join(lab.folder, 'not'))).toBe(false);
+  expect(first.preview.checks.at(-1)).toMatchObject({ ok: true, warning: true });
+  const words = await lab.run(['backup', 'create', '--dry-run'], { env: { AUTOMEM_BACKUP_DIR: folder } });
+  expect(words.stdout).toContain(`  ! ${folder}: it is not there; it would be made (`);
   const { preview } = await dryRun();
   expect(everything()).toEqual(before);
   expect(preview.checks.map(({ check, ok }) => [check, ok])).toEqual(

@@ -162,10 +162,12 @@ describe('backup list', () => {
     const lines = context.stdout.trimEnd().split('\n');
     expect(exitCode).toBe(0);
     expect(lines.every((line) => textWidth(line) <= 80)).toBe(true);
-    expect(lines[1]).toMatch(/^\d{8}_\d{6} +60m +\S+ k?B +120 +45 +118 +full 10m +both +\S+/);
+    expect(lines[1]).toMatch(/^\d{8}_\d{6} +60m +\S+ k?B +120 +45 +full, 10m ago +both +\S+/);
     expect(lines[2]).toMatch(/ never +local +pinned \+\d$/);
     expect(lines.find((line) => line.startsWith(at(55)))).toMatch(/broken/);
     expect(lines.find((line) => line.startsWith('✗'))).toContain('the graph half is missing');
+    expect(lines.at(-1)).toMatch(/^"\+N" under "kept by": so many other rules keep it too/);
+    expect(context.stdout).not.toContain('enc.');
   });
 
   it('tells of each place how it was verified there, and counts a backup with one good copy as verified', async () => {
@@ -177,8 +179,8 @@ describe('backup list', () => {
     local(2, { verified: { level: 'quick', ok: true, at: ago(10) } });
     await remote(2);
     const { stdout } = (await run(['list'], S3(), 120)).context;
-    expect(stdout).toMatch(new RegExp(`^${at(1)} .* local full 10m, s3 FAILED 20m +both `, 'm'));
-    expect(stdout).toMatch(new RegExp(`^${at(2)} .* local quick 10m, s3 never +both `, 'm'));
+    expect(stdout).toMatch(new RegExp(`^${at(1)} .* local full, 10m ago; s3 FAILED, 20m ago +both `, 'm'));
+    expect(stdout).toMatch(new RegExp(`^${at(2)} .* local quick, 10m ago; s3 never +both `, 'm'));
     expect(stdout).toMatch(new RegExp(`^✗ ${at(1)} in s3://.*a verification of this copy did not pass`, 'm'));
     const { lines } = await run(['list', '--json'], S3());
     expect(lines[0]).toMatchObject({

@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
@@ -10,6 +11,9 @@ import { takeLease } from '../../src/commands/run/lease-places.js';
 import { settingsOf } from '../../src/commands/run/settings-of.js';
 import { Connections } from '../../src/commands/run/world.js';
 import type { Settings } from '../../src/settings/settings.js';
+import { thisProcess } from '../../src/recovery/holder.js';
+import { fileLease } from '../../src/stores/lease/file-lease.js';
+import { leaseName } from '../../src/stores/lease/lease-store.js';
 import { testContext } from '../support/context.js';
 import { startMoto, type Moto } from '../support/moto.js';
 
@@ -89,6 +93,41 @@ it('sees one of this machine that keeps it in a file', async () => {
     await expect(watch(here)).rejects.toMatchObject({ exitCode: 11, code: 'lease-held' });
   });
   await watch(here);
+});
+
+it('tells one that was killed from one at work, and lets it pass where that had changed nothing', async () => {
+  const here = await settings('killed');
+  const { graph, vectors, folders } = here;
+  const name = leaseName([graph.host, graph.port, graph.name, vectors.collection]);
+  const time = new Date().toISOString();
+  await fileLease(join(folders.state, 'leases'), name).take(
+    {
+      ...{ ...thisProcess(), pid: spawnSync('true').pid, processStarted: null },
+      ...{ run: 'run-killed', command: 'recover', since: time, heartbeat: time, ttlSeconds: 30 },
+    },
+    null,
+  );
+  await expect(watch(here)).rejects.toMatchObject({
+    ...{ exitCode: 11, code: 'lease-held' },
+    reason: `the run run-killed (recover) stopped at ${time}, its process is gone, and it may have left the stores half done`,
+    hint: expect.stringContaining('lifeboat runs resume run-killed') as string,
+  });
+  const folder = join(folders.state, 'runs', 'run-killed');
+  mkdirSync(folder, { recursive: true });
+  const stores = { graph: 'there', graphName: 'memories', vectors: 'there', collection: 'memories' };
+  const header = { entry: 'run', run: 'run-killed', command: 'recover', version: '0', stores };
+  const swap = { kind: 'graph-swap', graph: 'memories', replaced: null };
+  const journal = (...entries: object[]): void =>
+    writeFileSync(
+      join(folder, 'journal.ndjson'),
+      [{ ...header, request: {}, options: {} }, ...entries]
+        .map((entry) => `${JSON.stringify({ time, ...entry })}\n`)
+        .join(''),
+    );
+  journal();
+  await watch(here);
+  journal({ entry: 'change', phase: 'intent', change: swap });
+  await expect(watch(here)).rejects.toMatchObject({ exitCode: 11 });
 });
 
 it('sees one of another graph that is at work on the same collection', async () => {

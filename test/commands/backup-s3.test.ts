@@ -122,7 +122,13 @@ describe('a backup to a bucket', () => {
   it('fails where S3 is the only place, and names what to mend', async () => {
     const missing = await create(['--to', 's3'], { AUTOMEM_S3_BUCKET: 'no-such-bucket' });
     expect(missing.failure).toMatchObject({ exitCode: 1 });
-    expect(missing.failure?.message).toContain('no-such-bucket');
+    expect(missing.failure?.message).toMatch(/^Could not write the backup \(s3:\/\/no-such-bucket /);
+    const env = { AWS_ENDPOINT_URL_S3: front.endpoint, AWS_REGION: 'us-east-1' };
+    const keysOf = { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test' };
+    const listed = await lab.run(['backup', 'list', '--json'], {
+      env: { ...env, ...keysOf, AUTOMEM_S3_BUCKET: 'no-such-bucket' },
+    });
+    expect(listed.exitCode).toBe(10);
     front.decide = ({ method }) => (method === 'POST' ? { status: 403, code: 'ExpiredToken' } : null);
     const expired = await create(['--to', 's3']);
     expect(expired.failure?.message).toMatch(/expired/);

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { generateIdentity, identityToRecipient } from 'age-encryption';
@@ -88,6 +88,7 @@ describe('salvage of an encrypted pair', () => {
   it('without the key saves nothing, and says what it lacks', async () => {
     const run = await salvage(recipient);
     expect(run.exitCode).not.toBe(0);
+    expect(existsSync(output)).toBe(false);
     expect(run.stdout + (run.failure?.message ?? '') + (run.failure?.hint ?? '')).toContain(
       'LIFEBOAT_AGE_IDENTITY',
     );

@@ -178,9 +178,14 @@ describe('backups of SQLite stores', () => {
     const last = '--keep-last 1 --keep-hourly 0 --keep-daily 0 --keep-weekly 0 --keep-monthly 0 --minimum 1';
     const alone = await run(`prune ${last} --source sqlite:one.db --dry-run --json`);
     expect(alone.lines.at(-1)).toMatchObject({ kept: 2, removed: 1 });
+    const other = await run(`prune ${last} --source sqlite:one.db --confirm two.db`);
+    expect(other.failure?.hint).toContain('--confirm one.db');
+    const named = await run(`prune ${last} --source sqlite:one.db --confirm one.db --json`);
+    expect(named.lines.at(-1)).toMatchObject({ kept: 2, removed: 1 });
+    expect(files().some((name) => name.includes(at(52)))).toBe(false);
     const { lines } = await run(`prune ${last} --confirm memories --json`);
     const gone = lines.filter(({ action }) => action === 'remove').map(({ timestamp }) => timestamp);
-    expect(gone).toEqual([2, 3, 4, 52, 71].map(at));
+    expect(gone).toEqual([2, 3, 4, 71].map(at));
     expect(lines.find(({ timestamp }) => timestamp === at(51))).toMatchObject({
       ...{ kind: 'sqlite', store: join(root, 'one.db') },
       reasons: [{ rule: 'newest-verified', says: 'the newest verified backup' }],
@@ -203,6 +208,45 @@ describe('backups of SQLite stores', () => {
     const named = await run(`restore ${at(1)} --source sqlite:new.db --confirm new.db`);
     expect(named.stdout).toContain(`the backup is of another store: ${join(root, 'two.db')}`);
     expect(memories('new.db')).toBe(22);
+  });
+
+  it('are restored from the place that has a sound copy, and it is said which was passed over', async () => {
+    const env = await s3();
+    writeStore(join(root, 'memory.db'), { memories: 9 });
+    const [made] = (await run('create --source sqlite:memory.db --to both --json', env)).lines;
+    const file = String(made?.['path']);
+    truncateSync(join(root, 'backups', file), 200);
+    const restore = 'restore --source sqlite:memory.db --dry-run';
+    const { lines } = await run(`${restore} --json`, env);
+    expect(lines).toMatchObject([
+      {
+        place: expect.stringMatching(/^s3:/) as unknown,
+        passedOver: [{ timestamp: made?.['timestamp'], place: join(root, 'backups') }],
+      },
+    ]);
+    expect((await run(restore, env)).stdout).toMatch(/\n {2}passed over: \d{8}_\d{6} in .*200 bytes where/);
+    expect((await run(`${restore} --at local`, env)).failure).toMatchObject({ exitCode: 4 });
+    expect(await run(`${restore} --at s3`, env)).toMatchObject({ exitCode: 0, failure: null });
+  });
+
+  it('keep what a full verification proved, though a quick one cannot prove it without a manifest', async () => {
+    writeStore(join(root, 'memory.db'), { memories: 3 });
+    for (const hours of [1, 30, 60]) await backUp('memory.db', hours);
+    rmSync(join(root, 'backups', `lifeboat_${at(1)}.sqlite.manifest.json`));
+    expect((await run(`verify ${at(1)} --source sqlite --json`)).exitCode).toBe(0);
+    expect((await run(`verify ${at(1)} --source sqlite --quick --json`)).exitCode).toBe(3);
+    const { lines } = await run('list --json');
+    expect(lines[0]).toMatchObject({
+      timestamp: at(1),
+      complete: true,
+      verified: { level: 'full', ok: true },
+    });
+  });
+
+  it('have one line each in the table, whatever the store is called', async () => {
+    writeStore(join(root, 'a\nb.db'));
+    await backUp('a\nb.db', 1);
+    expect((await run('list')).stdout.split('\n')[1]).toContain('sqlite:a b.db');
   });
 
   it('are told from a pair of the same second', async () => {

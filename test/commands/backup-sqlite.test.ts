@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -59,6 +60,32 @@ describe('the SQLite store of MCP Memory Service', () => {
     expect(restored).toMatchObject({ exitCode: 0, failure: null });
     expect(memories()).toBe(before);
     expect(readdirSync(folder).filter((name) => name.startsWith('memory.db.before-'))).toHaveLength(1);
+    // What is printed to go back does.
+    const back = /then:\n {4}(.*)$/m.exec(restored.stdout)?.[1] ?? 'false';
+    execFileSync('sh', ['-c', back]);
+    expect(readFileSync(store).length).toBe(3000);
+    expect(readdirSync(folder).filter((name) => name.startsWith('memory.db'))).toEqual(['memory.db']);
+  });
+
+  it('is tried out before it is backed up, and nothing is written', async () => {
+    writeStore(store, { memories: 40 });
+    const dry = await backup('create', '--source', 'sqlite:memory.db', '--dry-run', '--json');
+    expect(dry).toMatchObject({ exitCode: 0, failure: null });
+    expect(JSON.parse(dry.stdout)).toMatchObject({
+      ...{ type: 'backup-dry-run', outcome: 'ready', kind: 'sqlite', store, memories: 40 },
+      checks: [
+        { check: 'store', ok: true },
+        { check: 'place', ok: true, warning: true },
+      ],
+    });
+    expect(existsSync(join(folder, 'backups'))).toBe(false);
+    const created = await backup('create', '--source', 'sqlite:memory.db');
+    expect(created.stdout).toContain('  ! ' + join(folder, 'backups') + ' was not there, and was made.');
+    expect((await backup('create', '--source', 'sqlite:memory.db')).stdout).not.toContain('  ! ');
+    truncateSync(store, 3000);
+    const broken = await backup('create', '--source', 'sqlite:memory.db', '--dry-run');
+    expect(broken.exitCode).toBe(1);
+    expect(broken.stdout).toMatch(/ {2}✗ store /);
   });
 
   it('gets the edges that its associations tell of, once; what cannot be one is named', async () => {

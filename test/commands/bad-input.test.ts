@@ -287,25 +287,25 @@ describe('the backup', () => {
     expect(await lab.differences(before)).toEqual([]);
   });
 
-  it('with broken JSON deep inside sound gzip stops the run, staging removed', async () => {
+  it('with broken JSON deep inside sound gzip stops a run that named it, before anything is staged', async () => {
     const text = gunzipSync(lab.backupBytes('graph')).toString();
     const middle = text.lastIndexOf('"source_id"');
     lab.writeBackup('graph', gzipSync(`${text.slice(0, middle)}]]}${text.slice(middle)}`));
-    await failing([], {
+    await failing(['--backup', TIMESTAMP], {
       exitCode: 4,
-      code: 'backup-not-json',
+      code: 'backup-unsound',
       message: /at byte \d+ of the uncompressed JSON/,
-      hint: /--backup TIMESTAMP/,
+      hint: /no other backup here.*--backup none/,
     });
   });
 
-  it('with other numbers of records than it says stops the run', async () => {
+  it('with other numbers of records than it says stops a run that named it', async () => {
     const text = gunzipSync(lab.backupBytes('graph')).toString();
     lab.writeBackup('graph', gzipSync(text.replace(/"node_count": \d+/, '"node_count": 5')));
-    await failing([], {
+    await failing(['--backup', TIMESTAMP], {
       exitCode: 4,
-      code: 'backup-inconsistent',
-      message: /other numbers of records/,
+      code: 'backup-unsound',
+      message: /says that it holds 5 nodes/,
       hint: /--backup/,
     });
   });

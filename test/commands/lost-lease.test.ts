@@ -84,6 +84,22 @@ it('says what may have been written though the lease was lost', async () => {
   expect(failedStep(run)).not.toContain('operator');
 });
 
+it('ends with 11 also after the swap', async () => {
+  await lab.damage('both-lost');
+  const { hostname, port } = new URL(lab.engines.vectors.url);
+  const proxy = await proxyTo({ host: hostname, port: Number(port) });
+  proxy.when(/PUT \/collections\/memories\/points/, async () => {
+    await takeOver();
+    await sleep(1_200);
+  });
+  const run = await lab.recover(['restore-backup'], {
+    env: { QDRANT_URL: `http://127.0.0.1:${proxy.port}` },
+  });
+  expect(run.summary.failure).toMatchObject({ code: 'lease-lost' });
+  expect(run.summary.failure?.hint).toContain('The new graph is live');
+  expect([run.exitCode, run.summary.exitCode]).toEqual([11, 11]);
+});
+
 it('counts what had no answer when the lease was last confirmed, and nothing that is proven', () => {
   const doubt = new Doubt();
   const before = performance.now();

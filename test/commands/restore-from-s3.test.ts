@@ -129,9 +129,6 @@ async function expectRestored(run: CommandRun): Promise<void> {
   await expectAsBefore();
 }
 
-const notices = (run: CommandRun): string =>
-  run.events.flatMap((event) => (event.type === 'notice' ? [event.message] : [])).join('\n');
-
 const findings = (run: CommandRun): string =>
   run.events.flatMap((event) => (event.type === 'finding' ? [event.finding.message] : [])).join('\n');
 
@@ -173,7 +170,7 @@ describe('the newest pair in the bucket cannot be used', () => {
       'its vectors are damaged inside',
       'vectors',
       spoiledInside,
-      notices,
+      findings,
       /is passed over: .*qdrant_20261101/,
     ],
     [

@@ -34,6 +34,12 @@ describe('a run that goes on', () => {
     const first = await stoppedAt('stage-nodes');
     expect(first.summary).toMatchObject({ outcome: 'interrupted', resumable: true });
     const second = await lab.recover();
+    const [told] = second.events.flatMap((event) => (event.type === 'finding' ? [event.finding] : []));
+    expect(told).toMatchObject({
+      severity: 'warning',
+      code: 'run-waits',
+      action: `To continue the run that waits: lifeboat runs resume ${first.summary.run}`,
+    });
     expect([0, 5]).toContain(second.exitCode);
     await lab.query("CREATE (:Memory {id: '0a000000-0000-4000-8000-00000000000f', content: 'newer'})");
     const live = await lab.snapshot();

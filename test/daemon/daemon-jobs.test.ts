@@ -1,3 +1,6 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { generateIdentity, identityToRecipient } from 'age-encryption';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 
 import { daemonJobs } from '../../src/commands/daemon/jobs.js';
@@ -44,6 +47,41 @@ it('backs up, verifies, prunes and compares real stores', async () => {
   expect(seen).toMatchObject({ whole: true, newest: { at: expect.stringMatching(/Z$/) as string } });
   expect(seen.newest?.bytes).toBeGreaterThan(1000);
   expect(await listRuns()).toEqual({ runs: [] });
+});
+
+it('proves checksums alone where no key is to be, and says so; a key that opens nothing is a failure', async () => {
+  const key = await generateIdentity();
+  const env = {
+    AUTOMEM_BACKUP_DIR: join(lab.folder, 'encrypted'),
+    LIFEBOAT_AGE_RECIPIENTS: await identityToRecipient(key),
+  };
+  await lab.run(['backup', 'create', '--encrypt'], { env });
+  expect(await run('verify', env)).toMatchObject({
+    ok: true,
+    summary: expect.stringMatching(/ at \S+ quick: no key here$/) as string,
+  });
+  const other = join(lab.folder, 'other.txt');
+  writeFileSync(other, `${await generateIdentity()}\n`);
+  expect(await run('verify', { ...env, LIFEBOAT_AGE_IDENTITY: other })).toMatchObject({
+    ok: false,
+    summary: expect.stringContaining(' unproven: Its records could not be read') as string,
+  });
+  const said = await lab.run(['backup', 'verify'], { env });
+  expect(said.exitCode).toBe(3);
+  expect(said.stdout).toMatch(/^\? .*: unproven: no key here\n/);
+  const json = await lab.run(['backup', 'verify', '--json'], { env });
+  expect(json.events.at(-1)).toMatchObject({
+    ...{ outcome: 'unproven', exitCode: 3 },
+    backups: [{ ok: false, verdict: 'unproven', noKey: true, proven: 'quick' }],
+  });
+  expect((await lab.run(['backup', 'verify', '--quick'], { env })).exitCode).toBe(0);
+  // Nothing speaks against it: it stays the newest backup there is.
+  const listed = await lab.run(['backup', 'list'], { env });
+  expect(listed.stdout).toMatch(/^timestamp +enc\. [^]* age .* quick, \d+s ago /);
+  const context = contextOf(env);
+  expect(await daemonServices(context, await settingsOf(context)).findNewest()).toMatchObject({
+    newest: { at: expect.any(String) as string },
+  });
 });
 
 it('does not wait for a store that takes the connection and never answers', async () => {

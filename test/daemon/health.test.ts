@@ -28,6 +28,13 @@ it('finds nothing wrong up to twice the interval, and says how old the newest is
   ]);
 });
 
+it('says times under an hour in minutes and seconds', () => {
+  expect(troubles('15m', '2026-11-16T06:40:30Z', { lastSuccess })).toEqual([
+    'the newest backup was made 40 min ago; there is to be one every 15 min',
+  ]);
+  expect(troubles('90m', '2026-11-16T11:00:30Z', { lastSuccess })[0]).toMatch(/ 5 h ago; .* every 1\.5 h$/);
+});
+
 it('waits for the first one from the first start on', () => {
   expect(troubles('6h', '2026-11-02T11:59:00Z', {})).toEqual([]);
   expect(troubles('6h', '2026-11-02T13:00:00Z', {})[0]).toMatch(/^there was no backup yet in the 13 h/);

@@ -262,7 +262,10 @@ describe('requests', () => {
     troubles = ['the last backup failed'];
     expect(await ask('/healthz')).toMatchObject({
       status: 503,
-      body: { code: 'unhealthy', reasons: troubles },
+      body: { code: 'unhealthy', reasons: troubles, troubles },
+    });
+    expect(await ask('/api/backup/status', { key: READ })).toMatchObject({
+      ...{ status: 200, body: { status: 'unhealthy' } },
     });
   });
 });

@@ -4,7 +4,7 @@ import { parseSchedule } from '../../src/backup/keep/schedule.js';
 import { jobWarnings } from '../../src/daemon/health.js';
 import { JOBS, forEachJob, type JobResult } from '../../src/daemon/jobs.js';
 import { Timetable } from '../../src/daemon/timetable.js';
-import { newState } from '../../src/daemon/state.js';
+import { newState, parseState, type DaemonState } from '../../src/daemon/state.js';
 import { ExitCode, Failure } from '../../src/failure.js';
 import { SchedulerLab } from './scheduler-lab.js';
 
@@ -63,6 +63,36 @@ describe('jitter', () => {
     const late = new Date(Date.parse(MONDAY) + 59 * 60_000);
     expect(timetable.nextOf('backup', late)).toEqual(timetable.nextOf('drift', late));
     expect(timetable.nextOf('drift', late)?.due.toISOString()).toBe('2026-11-16T01:00:27.000Z');
+  });
+});
+
+describe('what was asked for', () => {
+  it('is done at the next start where the daemon was stopped, as it was asked for', async () => {
+    const request = { to: 'local', only: 'graph' } as const;
+    const stop = new AbortController();
+    const until = '2026-11-16T09:00:00.000Z';
+    const lab = new SchedulerLab({
+      ...{ start: MONDAY, until },
+      work: () => {
+        stop.abort();
+        throw new Error('stopped');
+      },
+    });
+    lab.scheduler.requestBackup(request);
+    expect(await lab.run(stop.signal)).toBeNull();
+    expect(lab.events).toContainEqual(expect.objectContaining({ type: 'job.finished', outcome: 'stopped' }));
+    const asked: unknown[] = [];
+    const next = new SchedulerLab({
+      ...{ start: '2026-11-16T08:00:00.000Z', until },
+      state: parseState(JSON.stringify(lab.state)) as DaemonState,
+      work: (_, order) => {
+        asked.push(order.request);
+        return { ok: true, summary: '' };
+      },
+    });
+    await next.run();
+    expect(asked).toEqual([request]);
+    expect(next.state.jobs.backup.asked).toBeNull();
   });
 });
 
@@ -208,7 +238,7 @@ describe('a job that hangs', () => {
       expect(lab.state.jobs.backup).toMatchObject({ failures: 1, running: null, lastSuccess: null });
       const message = lab.state.jobs.backup.lastFailure?.message ?? '';
       expect(message).toContain(
-        'it was not done after 2h00, its limit (limits.backup in lifeboat.config.yaml)',
+        'it was not done after 2h, its limit (limits.backup in lifeboat.config.yaml)',
       );
       expect(message.includes('is left behind')).toBe(manners === 'deaf');
       expect(lab.most).toBe(manners === 'deaf' ? 2 : 1);

@@ -49,6 +49,14 @@ describe('damageInGraph', () => {
     expect(damage({ type: 'str' }, { type: 'Decision' })).toBeNull();
   });
 
+  it.each([NaN, Infinity, -Infinity])(
+    'takes a number from the payload where the graph holds %d',
+    (number) => {
+      expect(damage({ importance: number })?.set).toEqual({ importance: PAYLOAD['importance'] });
+      expect(damage({ importance: number }, { ...PAYLOAD, importance: Infinity })).toBeNull();
+    },
+  );
+
   it('takes every field that all memories have where the graph lost it, in the form of the graph', () => {
     const found = damage({
       content: '  ',

@@ -100,12 +100,25 @@ describe('rankPlans', () => {
 
   it('names what is lost with a backup and without one', () => {
     expect(option({ backup: true }, 'rebuild-graph').loses).toEqual([
-      'relationships made after the backup of 2026-11-20 03:00:00 UTC, but those that payloads hint at',
+      'relationships made after the backup of 2026-11-20 03:00:00 UTC, except those that payloads hint at',
     ]);
     const [loss, ...more] = option({ backup: false }, 'rebuild-graph').loses;
     expect(loss).toMatch(/^every relationship that no payload hints at/);
     expect(more).toEqual([]);
   });
+
+  it.each(['restore-backup', 'restore-graph', 'restore-volume'])(
+    'names in %s what Qdrant still holds only where it holds anything',
+    (name) => {
+      const kept = /, except memories that (?:the backup lacks and )?Qdrant still holds$/;
+      expect(option({ vectors: 'degraded' }, name).loses).toEqual([expect.stringMatching(kept)]);
+      for (const vectors of ['lost', 'empty'] as const) {
+        const [loss, ...more] = option({ vectors }, name).loses;
+        expect(loss).toMatch(/after the (?:backup of 2026-11-20 03:00:00 UTC|volume snapshot)$/);
+        expect(more).toEqual([]);
+      }
+    },
+  );
 
   it('puts names into the texts and titles to the steps', () => {
     const { changes, steps, destructive, guidance } = option({}, 'rebuild-graph');

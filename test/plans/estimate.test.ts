@@ -57,6 +57,13 @@ describe('estimateSeconds', () => {
     expect(estimateSeconds([work], assessmentOf(), halted)).toBeNull();
   });
 
+  it('tells the time of a restore where both stores are gone, by what the backup holds', () => {
+    const newest = { ...PAIR, counts: { memories: 50_000, nodes: 60_000, relationships: 0 } };
+    const gone = assessmentOf({ graph: 'lost', vectors: 'empty', points: 0, newest });
+    expect(estimateSeconds(['write-graph'], gone, UNKNOWN)).toBe(11);
+    expect(estimateSeconds(['write-points'], gone, UNKNOWN)).toBe(11);
+  });
+
   it('needs no rate for what there is nothing of', () => {
     const empty = assessmentOf({ points: 0, backup: false });
     expect(estimateSeconds(ALL, empty, UNKNOWN)).toBe(1);

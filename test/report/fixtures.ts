@@ -172,7 +172,7 @@ export const NINE_PLANS: PlanOption[] = [
     onRequest: true,
     reason: 'not needed: the graph is intact',
     loses: [
-      'relationships made after the backup of 2026-11-20 23:00:00 UTC, but those that payloads hint at',
+      'relationships made after the backup of 2026-11-20 23:00:00 UTC, except those that payloads hint at',
     ],
     changes: ['graph memories (replaced in one swap; what was there is kept for rollback)'],
     steps: STEPS,

@@ -72,7 +72,7 @@ describe('the plain view', () => {
     );
     const said = printed([started, ...waits]).filter((line) => line.includes('waiting'));
     expect(said).toHaveLength(5);
-    expect(said[4]).toMatch(/Wait for the graph: waiting for 2:02, at most 30:00$/);
+    expect(said[4]).toMatch(/Wait for the graph: waiting for 2m02, at most 30m$/);
   });
 
   it('says what is mended, where a run goes on, and which plans run on request', () => {
@@ -179,7 +179,7 @@ describe('the plain view', () => {
     const text = report(printed(goodRun()));
     expect(text).toContain('ok Recovered. All 5 checks passed.');
     expect(text).toContain('restored  10,000 memories, 10,041 nodes, 24,310 relationships, 0 vectors');
-    expect(text).toContain('ok RTO       met: 14s of 5:00');
+    expect(text).toContain('ok RTO       met: 14s of 5m');
     expect(text).toContain('ok 4 Embedding coverage               10,000 of 10,000');
     expect(text).toContain('salvaged  1 record (null-dropped 1)');
     expect(text).toContain('evidence  /var/lib/lifeboat/runs/run-7f3a/evidence.json');
@@ -205,8 +205,8 @@ describe('the plain view', () => {
     expect(text).toContain('expected 10,000 ids on both sides; found 9,998');
     expect(text).toMatch(/fix +lifeboat recover rebuild-graph/);
     expect(text).toContain('NOT BROUGHT BACK\n  relationships made since 2026-11-20 23:00 UTC');
-    expect(text).toContain('missed: 6:10, the objective is 5:00');
-    expect(text).toContain('cannot be told; the objective is 5:00');
+    expect(text).toContain('missed: 6m10, the objective is 5m');
+    expect(text).toContain('cannot be told; the objective is 5m');
     expect(text).toContain('Read why 2 records could not be brought back: /runs/q.ndjson');
   });
 

@@ -199,6 +199,16 @@ describe('the next steps', () => {
     ]);
   });
 
+  it('name one command once, though the hint of a failure and what is kept both lead to it', () => {
+    const hint = 'It stands. To undo it: lifeboat runs rollback run-7f3a --confirm memories';
+    const failure = { code: 'c', message: 'm', hint };
+    expect(after({ outcome: 'failed', failure, kept: ['a copy'] })).toEqual([
+      'It stands.',
+      'To undo it: lifeboat runs rollback run-7f3a --confirm memories',
+      'Let go of what is kept, once you are sure: lifeboat runs forget run-7f3a --confirm memories',
+    ]);
+  });
+
   it('name the fix of every check that failed, and the file of what is in quarantine', () => {
     const failed = checks([2]).map((check): RunEvent => ({ type: 'check', check }));
     const files = { quarantine: '/runs/q.ndjson' };

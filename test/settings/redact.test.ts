@@ -46,6 +46,9 @@ describe('redactor', () => {
 
 describe('withoutCredentials', () => {
   it.each([
+    ['for age1abc,AGE-SECRET-KEY-1ZTHWGZUF', `for age1abc,${REDACTED}`],
+    ['https://host:6333/?a=1&api-key=abc#x', `https://host:6333/?a=1&api-key=${REDACTED}#x`],
+    ['/srv/age-secret-key-pq-1abc.txt', `/srv/${REDACTED}.txt`],
     ['redis://user:pw@host:6379/0', `redis://${REDACTED}@host:6379/0`],
     ['at https://token@host/x, retry', `at https://${REDACTED}@host/x, retry`],
     ['https://u:p@ss@host/', `https://${REDACTED}@host/`],

@@ -122,3 +122,15 @@ it('joins an integer id of a memory with an integer point', async () => {
   const left = await lab.qdrant<{ id: number }[]>('POST', `/collections/${GRAPH}/points`, { ids: [42, 43] });
   expect(left.map(({ id }) => id)).toEqual([42]);
 });
+
+it('finds a memory with an integer id among the others', async () => {
+  for (const n of Array(12).keys())
+    await lab.query(
+      `CREATE (:Memory {id: ${n}, content: 'of a whole number ${n}', type: 'Decision', timestamp: '${OLD.timestamp}', updated_at: '${OLD.updated_at}', tags: ['lab'], importance: 0.7, confidence: 0.9, metadata: '{}'})`,
+    );
+  await lab.upsert(
+    [...Array(12).keys()].map((id) => ({ id, payload: payloadOf(`of a whole number ${id}`, OLD) })),
+  );
+  const run = await lab.run(['validate', '--json']);
+  expect(run.summary.validation.at(-1)).toMatchObject({ status: 'pass' });
+});

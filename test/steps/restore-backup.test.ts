@@ -77,8 +77,8 @@ function expectRestored(run: CommandRun): void {
   expect([0, 5]).toContain(run.exitCode);
 }
 
-const notices = (run: CommandRun): string =>
-  run.events.flatMap((event) => (event.type === 'notice' ? [event.message] : [])).join('\n');
+const findings = (run: CommandRun): string =>
+  run.events.flatMap((event) => (event.type === 'finding' ? [event.finding.message] : [])).join('\n');
 
 const steps = (run: CommandRun, outcome: string): string[] =>
   run.events.flatMap((event) =>
@@ -191,10 +191,10 @@ describe('a backup that cannot be trusted', () => {
     const run = await lab.recover();
     expectRestored(run);
     await expectAsBefore();
-    expect(notices(run)).toMatch(
+    expect(findings(run)).toMatch(
       new RegExp(`${TIMESTAMP} is passed over: the vector half says that it holds 7 points`),
     );
-    expect(notices(run)).toContain(`The backup ${OLDER} takes its place`);
+    expect(findings(run)).toContain(`The backup ${OLDER} takes its place`);
     expect(run.summary.rpo?.measuredSeconds).toBeGreaterThan(20 * 24 * 3600 - 10_000);
   });
 
@@ -330,7 +330,11 @@ describe('chosen although the stores are there', () => {
     const run = await lab.recover(['restore-backup']);
     expect(run.summary.validation.map(({ status }) => status)).toEqual(Array(5).fill('pass'));
     expect(await lab.value(`MATCH (m:Memory {id: '${NEW}'}) RETURN m.content`)).toBe('newer than the backup');
-    expect(detail(run, 'delete-extra-points')).toContain('only with --exact');
+    const planned = run.events.flatMap((event) => (event.type === 'plans' ? event.options : []));
+    expect(planned.flatMap((option) => option.steps).map(({ id }) => id)).not.toContain(
+      'delete-extra-points',
+    );
+    expect(steps(run, 'done')).not.toContain('delete-extra-points');
   });
 
   it('deletes them with --exact, after everything else was written', async () => {
@@ -520,6 +524,25 @@ describe('--file', () => {
     // What only the graph knew is lost, and that is said.
     expect(run.exitCode).toBe(3);
     expect(run.summary.losses.join()).toContain('relationships');
+  });
+
+  it('says of half a backup what helps: the other half, or the plan that does without', async () => {
+    await lab.damage('both-lost');
+    for (const [half, plan] of [
+      ['graph', 'restore-graph'],
+      ['vectors', 'restore-vectors'],
+    ] as const) {
+      const path = join(lab.folder, `half-${half}.json.gz`);
+      writeFileSync(path, lab.backupBytes(half));
+      const run = await lab.recover(['--file', path, '--dry-run']);
+      const actions = run.events.flatMap((event) =>
+        event.type === 'finding' && event.finding.code === 'backup-broken' ? [event.finding.action] : [],
+      );
+      expect(actions).toEqual([
+        expect.stringContaining(`AUTOMEM_BACKUP_DIR. With this half alone, the plan ${plan} `),
+      ]);
+      expect(run.summary).toMatchObject({ exitCode: 0, plan });
+    }
   });
 
   it('restores a bare list of points', async () => {

@@ -77,6 +77,7 @@ function validate(): Promise<string> {
     graphName: 'memories',
     stagingKey: STAGING,
     work: { ...emptyWork(), copy },
+    checkpoints: { read: () => Promise.resolve(null), write: () => Promise.resolve() },
     signal: new AbortController().signal,
     progress: () => undefined,
     dryRun: false,

@@ -230,11 +230,11 @@ describe('what the screens say', () => {
     const table = drawn('nine plans');
     expect(table).toContain('   × healthy          not needed: 3.2% of the memories differ');
     expect(table).toContain('   rebuild-graph      on request: not needed: the graph is intact');
-    expect(table).toContain(' › sync-drift         1:14    nothing');
+    expect(table).toContain(' › sync-drift         1m14    nothing');
     expect(table).toContain('   × fresh-start');
     const narrow = drawn('nine plans', 40, 20);
     expect(narrow).toContain('… 3 more\n');
-    expect(narrow).toMatch(/› sync-drift +1:14 {2}recommended\n/);
+    expect(narrow).toMatch(/› sync-drift +1m14 {2}recommended\n/);
   });
 
   it('a long note: as much as fits, and the rest with Tab', () => {
@@ -263,7 +263,7 @@ describe('what the screens say', () => {
 
   it('a step that waits: for how long, what was said last, and what the person is to do', () => {
     const screen = drawn('waiting');
-    expect(screen).toContain('   waiting for 2:05, at most 30:00\n   ! The graph is not back yet.');
+    expect(screen).toContain('   waiting for 2m05, at most 30m\n   ! The graph is not back yet.');
     expect(screen).toContain('2. In the console of the provider');
     expect(screen).not.toContain('░');
     expect(drawn('waiting', 40, 20)).toMatch(/… \d+ more: Tab/);

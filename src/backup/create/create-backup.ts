@@ -1,10 +1,11 @@
 import { ExitCode, Failure } from '../../failure.js';
 import type { VectorStore } from '../../stores/vectors/vector-store.js';
-import { besidePath, ENCRYPTED_SUFFIX, halfPath, timestampOf } from '../layout.js';
+import { besidePath, ENCRYPTED_SUFFIX, halfPath } from '../layout.js';
 import { exportGraph, type GraphHalf, type GraphSource } from './export-graph.js';
 import { exportVectors, type VectorsHalf } from './export-vectors.js';
 import type { OnRead } from './graph-export.js';
 import { assertLiving, attempt, HalfFile, living, type Target } from './half-file.js';
+import { assertOwnName, underFreeName } from './free-name.js';
 import { manifestBody, type ManifestFacts } from './manifest-body.js';
 import { shrunkenSince } from './shrunken.js';
 import { sealManifest } from './write-manifest.js';
@@ -34,6 +35,8 @@ export interface PlacedBackup {
   place: string;
   /** Null where the whole pair lies there. */
   failure: Failure | null;
+  /** Whether the folder was not there before: the first backup, a typo, or a disk that is not mounted. */
+  made: boolean;
 }
 
 export interface CreatedBackup {
@@ -42,9 +45,6 @@ export interface CreatedBackup {
   /** As it was written, without its seal. */
   manifest: ReturnType<typeof manifestBody>;
 }
-
-/** How often the next second is tried where a backup of this one lies already. */
-const SECONDS_TRIED = 30;
 
 /**
  * Reads both stores at the same time and writes AutoMem's two files and a manifest, at every place at once. Nothing bears
@@ -60,7 +60,18 @@ export async function createBackup(
   options: CreateOptions,
 ): Promise<CreatedBackup> {
   const started = options.now();
-  const timestamp = await freeTimestamp(targets, started);
+  return underFreeName(targets, started, (timestamp) =>
+    createUnder(timestamp, started, sources, targets, options),
+  );
+}
+
+async function createUnder(
+  timestamp: string,
+  started: Date,
+  sources: BackupSources,
+  targets: readonly Target[],
+  options: CreateOptions,
+): Promise<CreatedBackup> {
   const halves = await readHalves(sources, targets, timestamp, options);
   const files = [halves.graph?.file, halves.vectors?.file].filter((file) => file !== undefined);
   try {
@@ -73,9 +84,11 @@ export async function createBackup(
       ),
     );
     assertLiving(targets);
-    const places = targets.map(({ archive, failure }) => ({
+    await assertOwnName(targets, [...files.map(({ path }) => path), besidePath('manifest', timestamp)]);
+    const places = targets.map(({ archive, failure, isNew }) => ({
       place: archive.place,
       failure: failure === null ? null : asFailure(failure, archive.place),
+      made: isNew === true,
     }));
     return { timestamp, places, manifest };
   } finally {
@@ -191,50 +204,6 @@ function otherVectors({ vectors }: Halves): string[] {
     : [
         `${others} of ${vectors?.content.points ?? 0} points have named, sparse or several vectors: they are in the file as they are, and Lifeboat restores plain ones alone`,
       ];
-}
-
-/**
- * The timestamp of a new backup, of whichever store: two never share one, and none is ever written over.
- *
- * @throws Failure when no place can be listed, or the seconds to come are taken too
- */
-export async function freeTimestamp(targets: readonly Target[], started: Date): Promise<string> {
-  const taken = new Set<string>();
-  for (const target of targets) {
-    await attempt(target, async () => {
-      for (const { path } of await listOrNone(target)) taken.add(/_(\d{8}_\d{6})\./.exec(path)?.[1] ?? '');
-    });
-  }
-  assertLiving(targets);
-  for (let ahead = 0; ahead < SECONDS_TRIED; ahead++) {
-    const timestamp = timestampOf(new Date(started.getTime() + ahead * 1000));
-    if (!taken.has(timestamp)) return timestamp;
-  }
-  throw new Failure({
-    operation: 'name the backup',
-    subject: timestampOf(started),
-    reason: `there are backups of this second and of the ${SECONDS_TRIED - 1} after it`,
-    hint: 'Check the clock of this machine.',
-    exitCode: ExitCode.failed,
-    code: 'backup-name-taken',
-  });
-}
-
-/** The first backup makes the folder. */
-async function listOrNone({ archive }: Target): Promise<{ path: string }[]> {
-  try {
-    return await archive.list();
-  } catch (error) {
-    if (!(error instanceof Failure)) throw error;
-    if (error.code === 'archive-missing') return [];
-    // For whoever writes, a bucket that is not there is no lack of backups.
-    const { operation, subject, reason, hint, exitCode, code } = error;
-    const isLack = exitCode === ExitCode.nothingToRecoverFrom;
-    throw new Failure(
-      { operation, subject, reason, hint, code, exitCode: isLack ? ExitCode.failed : exitCode },
-      { cause: error },
-    );
-  }
 }
 
 function asFailure(error: unknown, place: string): Failure {

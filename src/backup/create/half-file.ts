@@ -8,6 +8,8 @@ export interface Target {
   archive: WritableArchive;
   /** What went wrong there first; the backup goes on at the others. */
   failure: unknown;
+  /** Set where the place was not there when it was looked at first. */
+  isNew?: boolean;
 }
 
 /** What was written of one file. */

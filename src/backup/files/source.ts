@@ -14,6 +14,9 @@ import {
 } from '../../stores/archive/private-folder.js';
 import { openTarArchive } from '../../stores/archive/tar-archive.js';
 import { catalogue, parseTimestamp } from '../catalogue.js';
+import { decryptingArchive } from '../decrypting-archive.js';
+import { decrypt, isAge } from '../encryption.js';
+import { ENCRYPTED_SUFFIX, halfPath } from '../layout.js';
 import { gunzipStream } from './container.js';
 import { rewritePointList } from './point-list.js';
 import { sniff, SNIFFED, type Sniffed } from './sniff-file.js';
@@ -26,6 +29,8 @@ export interface BackupSourceOptions {
   dir?: string;
   /** Absolute path of the folder for temporary files. */
   scratch: string;
+  /** Reads the secret keys that open an encrypted file; not given, such a file is refused. */
+  identities?: () => Promise<readonly string[]>;
   /** What "the future" is measured against. */
   now?: Date;
   signal?: AbortSignal;
@@ -48,12 +53,12 @@ export interface OpenedBackups {
  * @throws Failure when it is not there, cannot be read, or is nothing that a restore can use; nothing stays on the disk then
  */
 export async function openBackupSource(options: BackupSourceOptions): Promise<OpenedBackups> {
-  const { file, dir, now, signal } = options;
+  const { file, dir, now } = options;
   if (file === undefined) {
     const archive = localArchive(resolve(dir ?? '.'));
     return { archive, pairs: await catalogue(archive, now), notes: [], close: () => Promise.resolve() };
   }
-  const opened = await openFile(resolve(file), options.scratch, signal);
+  const opened = await openFile(resolve(file), options);
   try {
     const pairs = await catalogue(opened.archive, now);
     if (pairs.length > 0) return { ...opened, pairs };
@@ -64,18 +69,25 @@ export async function openBackupSource(options: BackupSourceOptions): Promise<Op
   }
 }
 
+/** What the form of age begins with that is text. */
+const DASH = 45;
+
 type Opened = Omit<OpenedBackups, 'pairs'>;
 
-async function openFile(file: string, scratch: string, signal?: AbortSignal): Promise<Opened> {
+async function openFile(file: string, { scratch, signal, identities }: BackupSourceOptions): Promise<Opened> {
   const facts = await lookAt(file);
   const head = await readAll(
     await localArchive(dirname(file)).open(basename(file), { start: 0, length: SNIFFED }),
   );
+  if (isAge(head) && head[0] === DASH)
+    throw unusable(file, 'it is encrypted with age, as text: decrypt it first');
+  if (identities !== undefined && isAge(head)) return openEncrypted(file, facts, scratch, identities);
   const sniffed = sniff(head);
   if (sniffed.kind === 'other') throw unusable(file, `it is ${sniffed.description}`);
   if (sniffed.kind === 'tar') {
     const archive = await openTarArchive(file, scratch, signal);
-    return { archive, notes: [], close: () => archive.close() };
+    const opened = identities === undefined ? archive : decryptingArchive(archive, identities);
+    return { archive: opened, notes: [], close: () => archive.close() };
   }
   const { timestamp, notes } = timestampOf(file, sniffed, facts);
   const folder = await makePrivateFolder(scratch);
@@ -87,6 +99,43 @@ async function openFile(file: string, scratch: string, signal?: AbortSignal): Pr
   }
   const version = isLinked(sniffed) ? null : versionOf(facts.size, facts.mtime);
   return { archive: folderArchive(folder, file, version), notes, close: () => folder.close() };
+}
+
+/** One half that is encrypted: it is decrypted where it lies, each time it is read, and nothing of it is written in the clear. */
+async function openEncrypted(
+  file: string,
+  facts: Stats,
+  scratch: string,
+  identities: () => Promise<readonly string[]>,
+): Promise<Opened> {
+  const sniffed = sniff(await decryptedHead(file, await identities()));
+  if (!isLinked(sniffed) || (sniffed.kind !== 'graph' && sniffed.kind !== 'vectors'))
+    throw unusable(file, 'it is encrypted with age, and what it holds is no gzipped half: decrypt it first');
+  const { timestamp, notes } = timestampOf(file, sniffed, facts);
+  const folder = await makePrivateFolder(scratch);
+  try {
+    const path = join(folder.path, `${halfPath(sniffed.kind, timestamp)}${ENCRYPTED_SUFFIX}`);
+    await mkdir(dirname(path), { mode: 0o700 });
+    await symlink(file, path);
+  } catch (error) {
+    await folder.close();
+    throw error;
+  }
+  const linked = folderArchive(folder, file, versionOf(facts.size, facts.mtime));
+  return { archive: decryptingArchive(linked, identities), notes, close: () => folder.close() };
+}
+
+/** @throws Failure `backup-key` where no key opens it */
+async function decryptedHead(file: string, keys: readonly string[]): Promise<Buffer> {
+  const source = await localArchive(dirname(file)).open(basename(file));
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of (await decrypt(file, source, keys)) as AsyncIterable<Buffer>) {
+    chunks.push(chunk);
+    bytes += chunk.length;
+    if (bytes >= SNIFFED) break;
+  }
+  return Buffer.concat(chunks).subarray(0, SNIFFED);
 }
 
 async function lookAt(file: string): Promise<Stats> {

@@ -34,7 +34,10 @@ export interface RetentionPolicy extends Readonly<Record<Period, number>> {
   readonly keepLast: number;
   /** All that are less than so much older than the newest one; null for none on that account. */
   readonly keepWithinSeconds: number | null;
-  /** At most so many, whatever the rules say: the oldest go first. Null for no limit. */
+  /**
+   * At most so many, whatever the rules say: the newest stay. What nothing overrules stays besides where it is older; it takes
+   * the place of no newer one. Null for no limit.
+   */
   readonly maxCount: number | null;
   /** None older than this by the clock, whatever the rules say. Null for no limit. */
   readonly maxAgeSeconds: number | null;
@@ -88,6 +91,11 @@ interface Entry<C> {
   wanted: RetentionReason[];
   /** What nothing overrules. */
   guarded: RetentionReason[];
+  /**
+   * That it cannot be removed before. It is no wish to keep it: with a lock or without, it counts the same, and so makes no
+   * difference for the others.
+   */
+  locked: RetentionReason | null;
 }
 
 /**
@@ -108,10 +116,10 @@ export function decideRetention<C extends RetentionCandidate>(
     candidate,
     at: Date.parse(candidate.takenAt),
     wanted: [],
-    guarded: [],
+    guarded: guardsOf(candidate),
+    locked: lockOf(candidate, now),
   }));
   entries.sort(newestFirst);
-  for (const entry of entries) entry.guarded.push(...guardsOf(entry.candidate, now));
   const counted = entries.filter(({ candidate }) => candidate.complete && !candidate.fromFuture);
   const limits = new Map<Entry<C>, RetentionReason>();
   for (const group of new Set(counted.map(groupOf))) {
@@ -185,20 +193,22 @@ function claimPeriod<C>(counted: readonly Entry<C>[], period: Period, count: num
   }
 }
 
-function guardsOf(candidate: RetentionCandidate, now: Date): RetentionReason[] {
-  const { pinned, inUse, lockedUntil, fromFuture } = candidate;
+function guardsOf(candidate: RetentionCandidate): RetentionReason[] {
+  const { pinned, inUse, fromFuture } = candidate;
   const guards: RetentionReason[] = [];
   if (pinned) guards.push({ rule: 'pinned', says: 'pinned' });
   if (inUse.length > 0) guards.push({ rule: 'in-use', says: `in use by ${inUse.join(', ')}` });
-  // Written so that a date that cannot be read locks.
-  if (lockedUntil !== null && !(Date.parse(lockedUntil) <= now.getTime())) {
-    guards.push({ rule: 'locked', says: `Object Lock until ${lockedUntil}` });
-  }
   if (fromFuture) {
     const says = 'its timestamp lies in the future: a clock is wrong, so its age cannot be told';
     guards.push({ rule: 'from-future', says });
   }
   return guards;
+}
+
+function lockOf({ lockedUntil }: RetentionCandidate, now: Date): RetentionReason | null {
+  // Written so that a date that cannot be read locks.
+  const isLocked = lockedUntil !== null && !(Date.parse(lockedUntil) <= now.getTime());
+  return isLocked ? { rule: 'locked', says: `Object Lock until ${lockedUntil}` } : null;
 }
 
 function guardNewest<C extends RetentionCandidate>(counted: readonly Entry<C>[], minimum: number): void {
@@ -218,7 +228,10 @@ function guardNewest<C extends RetentionCandidate>(counted: readonly Entry<C>[],
   }
 }
 
-/** The pairs that a limit removes: first those that are too old, then the oldest of too many. */
+/**
+ * The pairs that a limit removes: those that are too old, and those that so many newer ones stay before. Counted from the
+ * newest on, so that what cannot go, and lies behind, pushes out none that is newer.
+ */
 function limitsOf<C>(
   counted: readonly Entry<C>[],
   { maxAgeSeconds, maxCount }: RetentionPolicy,
@@ -227,37 +240,38 @@ function limitsOf<C>(
   const limits = new Map<Entry<C>, RetentionReason>();
   let staying = 0;
   for (const entry of counted) {
-    const safe = entry.guarded.length > 0;
-    if (!safe && maxAgeSeconds !== null && now.getTime() - entry.at > maxAgeSeconds * 1000) {
+    const isSafe = entry.guarded.length > 0;
+    if (!isSafe && maxAgeSeconds !== null && now.getTime() - entry.at > maxAgeSeconds * 1000) {
       limits.set(entry, { rule: 'max-age', says: `older than ${daysOf(maxAgeSeconds)}` });
-    } else if (safe || entry.wanted.length > 0) {
+    } else if (isSafe) {
+      staying += 1;
+    } else if (entry.wanted.length > 0 && maxCount !== null && staying >= maxCount) {
+      limits.set(entry, {
+        rule: 'max-count',
+        says: `${maxCount} newer ones stay, and no more than that may`,
+      });
+    } else if (entry.wanted.length > 0) {
       staying += 1;
     }
-  }
-  if (maxCount === null) return limits;
-  for (const entry of counted.toReversed()) {
-    if (staying <= maxCount) break;
-    const safe = entry.guarded.length > 0;
-    if (safe || limits.has(entry) || entry.wanted.length === 0) continue;
-    limits.set(entry, { rule: 'max-count', says: `more than ${maxCount} would stay, and it is the oldest` });
-    staying -= 1;
   }
   return limits;
 }
 
 function decide<C>(
-  { candidate, wanted, guarded }: Entry<C>,
+  { candidate, wanted, guarded, locked }: Entry<C>,
   limit: RetentionReason | undefined,
 ): RetentionDecision<C> {
-  if (limit !== undefined) return { candidate, action: 'remove', reasons: [limit], overruled: wanted };
-  const reasons = [...wanted, ...guarded];
+  const held = locked === null ? [] : [locked];
+  if (limit !== undefined && locked === null)
+    return { candidate, action: 'remove', reasons: [limit], overruled: wanted };
+  const reasons = limit === undefined ? [...wanted, ...guarded, ...held] : held;
   if (reasons.length > 0) return { candidate, action: 'keep', reasons, overruled: [] };
   reasons.push({ rule: 'unclaimed', says: 'no rule keeps it' });
   return { candidate, action: 'remove', reasons, overruled: [] };
 }
 
 function decideIncomplete<C extends RetentionCandidate>(
-  { candidate, at, guarded }: Entry<C>,
+  { candidate, at, guarded, locked }: Entry<C>,
   newestComplete: Entry<C> | undefined,
   now: Date,
 ): RetentionDecision<C> {
@@ -268,7 +282,8 @@ function decideIncomplete<C extends RetentionCandidate>(
     overruled: [],
   });
   const noun = nounOf(candidate);
-  if (guarded.length > 0) return because('keep', ...guarded);
+  const held = locked === null ? guarded : [...guarded, locked];
+  if (held.length > 0) return because('keep', ...held);
   if (newestComplete === undefined || newestComplete.at <= at) {
     return because('keep', { rule: 'broken', says: `incomplete, but no younger ${noun} is complete` });
   }

@@ -3,6 +3,9 @@ import type { Half, PairProblem } from './pair-problems.js';
 import type { BackupFile, BackupPair } from '../types.js';
 import type { PairVerification } from './verify-pair.js';
 
+/** Of a half that no key opens. */
+const LOCKED = 'backup-key';
+
 /** Checks one pair; see verifyPair. `mixed` when its halves are of different runs. */
 export type VerifyOne = (archive: Archive, pair: BackupPair, mixed: boolean) => Promise<PairVerification>;
 
@@ -17,6 +20,8 @@ export interface PassedOver {
   timestamp: string;
   /** All that is fatal in it, in plain words. */
   reasons: string[];
+  /** It is encrypted, and no key opens it: nothing is known of what it holds. */
+  locked?: true;
 }
 
 /** Two halves of different runs that are sound each for itself. */
@@ -114,7 +119,8 @@ function passOver(
   problems: readonly PairProblem[],
 ): void {
   const fatal = problems.filter(({ severity }) => severity === 'fatal');
-  pass(walk, options, { timestamp, reasons: fatal.map(({ message }) => message) });
+  const locked = fatal.some(({ code }) => code === LOCKED) ? ({ locked: true } as const) : {};
+  pass(walk, options, { timestamp, reasons: fatal.map(({ message }) => message), ...locked });
 }
 
 function pass(walk: Walk, options: ChooseOptions, passed: PassedOver): void {

@@ -10,7 +10,8 @@ import { makePrivateFolder, type PrivateFolder } from '../../stores/archive/priv
 import { openMemoryStore } from '../../stores/sqlite/open-memory-store.js';
 import { storeFailure } from '../../stores/sqlite/sqlite-failure.js';
 import type { SqliteFile, TableCounts } from '../../stores/sqlite/sqlite-file.js';
-import { freeTimestamp, type PlacedBackup } from '../create/create-backup.js';
+import type { PlacedBackup } from '../create/create-backup.js';
+import { underFreeName } from '../create/free-name.js';
 import type { Target } from '../create/half-file.js';
 import { ENCRYPTED_SUFFIX } from '../layout.js';
 import { sqliteBesidePath, sqlitePath } from './names.js';
@@ -70,30 +71,48 @@ export interface SqliteBackup {
  *   end; nothing of it is left anywhere then
  */
 export async function backUpSqlite(options: SqliteBackupOptions): Promise<SqliteBackup> {
-  const { targets, recipients, scratch, startedAt } = options;
   const store = await openMemoryStore(options.source);
   let folder: PrivateFolder | undefined;
-  let pending: PlacedFile | undefined;
   try {
-    // Before any work: whether there is a place to write to.
-    const timestamp = await freeTimestamp(targets, startedAt);
-    const ending = recipients.length > 0 ? ENCRYPTED_SUFFIX : '';
-    pending = await PlacedFile.open(targets, sqlitePath(timestamp) + ending, recipients);
-    folder = await makePrivateFolder(scratch);
-    checkSource(store, folder);
-    const copy = await copyStore(store, join(folder.path, 'copy.sqlite3'), options);
-    stopIfAsked(options.signal);
-    const file = await compressInto(pending, copy.path, options);
-    return await finish(options, timestamp, pending, copy, file);
+    folder = await makePrivateFolder(options.scratch);
+    return await backUpTo(options, store, folder);
   } finally {
     store.close();
-    await pending?.abandon();
     await folder?.close();
   }
 }
 
-/** A damaged store is not worth a backup that looks like a good one. */
-function checkSource(store: SqliteFile, folder: PrivateFolder): void {
+/** It is copied and proven once, whatever name it gets in the end. */
+async function backUpTo(
+  options: SqliteBackupOptions,
+  store: SqliteFile,
+  folder: PrivateFolder,
+): Promise<SqliteBackup> {
+  const { targets, recipients, startedAt, signal } = options;
+  let copy: StoreCopy | null = null;
+  return underFreeName(targets, startedAt, async (timestamp) => {
+    const ending = recipients.length > 0 ? ENCRYPTED_SUFFIX : '';
+    // Before any work: whether there is a place to write to.
+    const pending = await PlacedFile.open(targets, sqlitePath(timestamp) + ending, recipients);
+    try {
+      stopIfAsked(signal);
+      if (copy === null) checkSource(store, folder);
+      copy ??= await copyStore(store, join(folder.path, 'copy.sqlite3'), options);
+      stopIfAsked(signal);
+      const file = await compressInto(pending, copy.path, options);
+      return await finish(options, timestamp, pending, copy, file);
+    } finally {
+      await pending.abandon();
+    }
+  });
+}
+
+/**
+ * A damaged store is not worth a backup that looks like a good one.
+ *
+ * @throws Failure where it is damaged, or larger than the folder has room for its copy
+ */
+export function checkSource(store: SqliteFile, folder: PrivateFolder): void {
   const { problems } = store.integrity();
   if (problems.length > 0) {
     throw storeFailure(

@@ -1,6 +1,7 @@
 import { ExitCode, Failure } from '../../failure.js';
 import type { WritableArchive } from '../../stores/archive/writable.js';
 import type { PlacedBackup } from '../create/create-backup.js';
+import { assertOwnName } from '../create/free-name.js';
 import { assertLiving, attempt, living, type Target } from '../create/half-file.js';
 import type { PlacedFile } from './placed-file.js';
 
@@ -21,11 +22,12 @@ export async function placeBackup(
     living(targets).map((target) => attempt(target, () => placeAt(target, file, bytes, manifest))),
   );
   assertLiving(targets);
-  return targets.map(({ archive, failure }) => {
+  await assertOwnName(targets, [file.path, manifest.path]);
+  return targets.map(({ archive, failure, isNew }) => {
     // Whatever is no failure is a bug, and must not pass for one.
     if (failure !== null && !(failure instanceof Failure))
       throw failure instanceof Error ? failure : new Error('a place failed', { cause: failure });
-    return { place: archive.place, failure };
+    return { place: archive.place, failure, made: isNew === true };
   });
 }
 

@@ -8,6 +8,7 @@ import {
   type MemoryStoreFacts,
 } from '../../stores/sqlite/memory-store.js';
 import { SqliteFile, type TableCounts } from '../../stores/sqlite/sqlite-file.js';
+import { isLocalTrouble } from './local-trouble.js';
 
 /** What a file was proven to hold. */
 export interface ProvenCopy {
@@ -26,7 +27,7 @@ export interface ProvenCopy {
  * @param path of a file that nobody else has open
  * @param subject how it is called in a failure
  * @param expected rows by table; null where nobody counted them
- * @throws Failure `sqlite-backup-corrupt` or `sqlite-other-schema`
+ * @throws Failure `sqlite-backup-corrupt` or `sqlite-other-schema`; what this machine's disk said, as it said it
  */
 export async function proveCopy(
   path: string,
@@ -44,7 +45,7 @@ export async function proveCopy(
     if (expected !== null) compareCounts(subject, expected, tables);
     return { tables, memories: describeMemoryStore(file), schemaSha256: schemaOf(file), notes };
   } catch (error) {
-    if (!(error instanceof Failure) || error.subject === subject) throw error;
+    if (!(error instanceof Failure) || error.subject === subject || isLocalTrouble(error)) throw error;
     // The file has a name of its own that tells nobody anything.
     throw corrupt(subject, error.reason, error);
   } finally {

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { statfs } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
@@ -11,6 +10,7 @@ import type { SqliteBackupFile } from './names.js';
 import { compareCounts, proveCopy, type ProvenCopy } from './prove-copy.js';
 import { rebuildGraph, type GraphRebuild } from './rebuild-graph.js';
 import { discard, replaceStore, type Replaced } from './replace-store.js';
+import { restoringName, sweepRestoring } from './restoring-files.js';
 import { examineTarget, refuseIfInUse, type RestoreTarget } from './restore-target.js';
 import { expectedOf, readSqliteManifest, type SqliteManifest } from './sqlite-manifest.js';
 import { unpackSqlite, type Identities, type Unpacked } from './unpack-sqlite.js';
@@ -113,8 +113,8 @@ async function makePlace(target: string, { dryRun, scratch }: SqliteRestoreOptio
     const folder = await makePrivateFolder(scratch);
     return { path: join(folder.path, 'store.sqlite3'), room: folder.room, clear: () => folder.close() };
   }
-  const name = `.${basename(target)}.restoring-${randomBytes(4).toString('hex')}`;
-  const path = join(dirname(target), name);
+  await sweepRestoring(target, Date.now());
+  const path = join(dirname(target), restoringName(basename(target)));
   const { bavail, bsize } = await statfs(dirname(target));
   return { path, room: Math.floor(bavail * bsize * SHARE), clear: () => discard(path) };
 }
@@ -126,7 +126,8 @@ async function prepare(
 ): Promise<{ proven: ProvenCopy; graph: GraphRebuild | null; unpacked: Unpacked }> {
   const { archive, file, identities, signal, startedAt } = options;
   const { path } = file;
-  const to = { to: place.path, room: place.room, signal };
+  const isScratch = options.dryRun || dirname(place.path) === options.scratch;
+  const to = { to: place.path, room: place.room, isScratch, signal };
   const unpacked = await unpackSqlite(archive, file, expectedOf(manifest, file), identities, to);
   stopIfAsked(signal);
   const proven = await proveCopy(place.path, path, manifest?.tables ?? null);

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { open, type FileHandle } from 'node:fs/promises';
+import { dirname } from 'node:path';
 
 import { ExitCode, Failure } from '../../failure.js';
 import type { Archive } from '../../stores/archive/archive.js';
@@ -36,6 +37,8 @@ export interface UnpackTo {
   to: string;
   /** Bytes that may be written. */
   room: number;
+  /** It lies among the temporary files, and not beside the store. */
+  isScratch: boolean;
   signal?: AbortSignal | undefined;
 }
 
@@ -52,7 +55,7 @@ export async function unpackSqlite(
   file: BackupFile,
   expected: Expected,
   identities: Identities,
-  { to, room, signal }: UnpackTo,
+  { to, room, isScratch, signal }: UnpackTo,
 ): Promise<Unpacked> {
   const { path } = file;
   const hashing = new HashingArchive(archive);
@@ -66,7 +69,7 @@ export async function unpackSqlite(
       signal?.throwIfAborted();
       if (plainBytes === 0) limit = Math.min(limit, declaredBytes(chunk));
       plainBytes += chunk.length;
-      if (plainBytes > limit) throw tooLarge(path, limit, room);
+      if (plainBytes > limit) throw tooLarge(path, limit, { to, room, isScratch });
       hash.update(chunk);
       await out.writeFile(chunk);
     }
@@ -99,18 +102,19 @@ function checkAgainst({ file, plain }: Expected, path: string, found: Unpacked):
     throw wrong('the database in it is not the one that its manifest describes');
 }
 
-function tooLarge(path: string, limit: number, room: number): Failure {
+function tooLarge(path: string, limit: number, { to, room, isScratch }: UnpackTo): Failure {
   if (limit < room)
     return unusable(
       path,
       `it inflates to more than the ${limit} bytes that it should hold`,
       'backup-corrupt',
     );
+  const folder = dirname(to);
   return new Failure({
     operation: 'unpack the backup',
     subject: path,
-    reason: `it needs more room than there is beside the store: ${room} bytes`,
-    hint: 'Make room on the disk of the store.',
+    reason: `it needs more room than there is in ${folder}: ${room} bytes`,
+    hint: isScratch ? 'Point TMPDIR at a folder on a larger disk.' : 'Make room on the disk of the store.',
     exitCode: ExitCode.failed,
     code: 'scratch-full',
   });

@@ -34,6 +34,8 @@ export interface SqliteVerification {
   problems: PairProblem[];
   /** What could not be looked at, and why, in plain words. */
   unproven: string[];
+  /** No key that is there opens it. */
+  noKey: boolean;
   /** Null where there is none that proves itself. */
   manifest: SqliteManifest | null;
   /** Of the file as it lies there; null where it was not read to its end. */
@@ -48,7 +50,8 @@ export interface SqliteVerification {
  * besides, it is restored as `backup restore` does it, into a folder of its own, and compared with what was unpacked.
  *
  * @param archive whose files are as they lie there
- * @throws Failure when the archive itself cannot be read; what is wrong with the backup is in the result
+ * @throws Failure when the archive itself cannot be read, or when this machine's disk fails or is full; what is wrong with the
+ *   backup is in the result
  */
 export async function verifySqlite(
   archive: Archive,
@@ -59,7 +62,7 @@ export async function verifySqlite(
   const manifest = await provenManifest(archive, file, problems);
   const result: SqliteVerification = {
     ...{ timestamp: file.timestamp, place: archive.place, ok: false, level: options.level },
-    ...{ problems: [], unproven: [], manifest, file: null, content: null },
+    ...{ problems: [], unproven: [], noKey: false, manifest, file: null, content: null },
   };
   if (isDescribed(file, manifest, problems)) {
     const proof = new Proof(archive, file, result, problems, options);
@@ -155,7 +158,9 @@ class Proof {
     const { identities, signal } = options;
     const nothing = { file: null, plain: null };
     try {
-      const unpacked = await unpackSqlite(archive, file, nothing, identities, { to, room, signal });
+      const unpacked = await unpackSqlite(archive, file, nothing, identities, {
+        ...{ to, room, isScratch: true, signal },
+      });
       result.file = { bytes: unpacked.bytes, sha256: unpacked.sha256 };
       this.checkSum();
       const content = await proveCopy(to, file.path, result.manifest?.tables ?? null);
@@ -174,6 +179,7 @@ class Proof {
     const { file, result, problems } = this;
     if (UNOPENED.has(error.code)) {
       result.unproven.push(`It could not be opened: ${error.reason}. ${error.hint}`);
+      result.noKey = error.code === 'backup-key';
       result.level = 'quick';
       await this.quick();
     } else if (UNSOUND.has(error.code)) problems.fatal(error.code, `${file.path}: ${error.reason}`);
@@ -192,7 +198,9 @@ class Proof {
         ...(signal === undefined ? {} : { signal }),
       });
     } catch (error) {
-      if (!(error instanceof Failure) || error.exitCode === ExitCode.unreachable) throw error;
+      // It was unpacked and proven already: what else goes wrong, goes wrong on this machine, or on the way to the backup.
+      const isOfIt = error instanceof Failure && error.exitCode === ExitCode.nothingToRecoverFrom;
+      if (!isOfIt) throw error;
       problems.fatal('not-restorable', `it cannot be restored: ${error.message}`);
       return;
     }

@@ -81,12 +81,19 @@ async function open(bytes: Buffer, { json: length }: Block): Promise<Pick<ReadBl
       ? { json, reason: null }
       : { json: null, reason: 'it is shorter or longer than it was' };
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    return {
-      json: null,
-      reason: message === 'incorrect data check' ? 'its checksum does not fit its data' : message,
-    };
+    return { json: null, reason: inWords(error) };
   }
+}
+
+/** @throws what is no word of the decompressor's */
+function inWords(error: unknown): string {
+  const { code = '', message } = error as NodeJS.ErrnoException;
+  if (code === 'ERR_BUFFER_TOO_LARGE') return 'it unpacks to more than it held';
+  if (code === 'Z_BUF_ERROR') return 'it ends before its end';
+  if (!code.startsWith('Z_')) throw error;
+  if (message === 'incorrect data check') return 'its checksum does not fit its data';
+  if (message === 'incorrect header check') return 'no gzip data begins there';
+  return 'what is packed in it makes no sense';
 }
 
 /** The byte of the file at which a damaged block stops making sense; null where only its checksum tells. */

@@ -40,6 +40,8 @@ export interface FileDamage {
   /** Records that are lost at most, and those that can be saved. */
   lost: number;
   saved: number;
+  /** Whole records that can be read: those outside, and those that stand before the damage in a damaged block. */
+  readable: number;
 }
 
 /**
@@ -58,7 +60,15 @@ export async function locateDamage(
 ): Promise<FileDamage | null> {
   if (!areUsable(blocks)) return null;
   const nodes = nodesOf(manifest);
-  const damage: FileDamage = { path, half, blocks: blocks.length, damaged: [], lost: 0, saved: 0 };
+  const damage: FileDamage = {
+    path,
+    half,
+    blocks: blocks.length,
+    damaged: [],
+    lost: 0,
+    saved: 0,
+    readable: 0,
+  };
   const canSeek = !path.endsWith(ENCRYPTED_SUFFIX);
   const options = { texts: false, ...(signal === undefined ? {} : { signal }) };
   for await (const { block, index, isIntact, json, reason } of readBlocks(archive, path, blocks, options)) {

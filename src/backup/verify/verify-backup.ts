@@ -11,6 +11,7 @@ import { compareContent } from './content-check.js';
 import { locateDamage, type FileDamage } from './damage.js';
 import { hashFile, type FileFacts, type ReadOptions } from './hash-file.js';
 import { halvesOf, quickCheck, type HashOf } from './quick-check.js';
+import { readableRecords } from './readable-records.js';
 import { sealedManifest } from './sealed-manifest.js';
 
 export interface VerifyBackupOptions extends ReadOptions {
@@ -28,6 +29,8 @@ export interface BackupVerification {
   problems: PairProblem[];
   /** What could not be looked at, and why, in plain words. */
   unproven: string[];
+  /** No key that is there opens it. */
+  noKey: boolean;
   /** Where files are damaged, as far as the manifest tells. */
   damage: FileDamage[];
   /** Null where there is none that proves itself. */
@@ -60,6 +63,7 @@ export async function verifyBackup(
     ok: false,
     problems: [...problems],
     unproven: [],
+    noKey: false,
     damage: [],
     manifest,
     files: new Map(),
@@ -130,6 +134,7 @@ class Proof {
       } catch (error) {
         if (!(error instanceof Failure)) throw error;
         if (error.code !== 'backup-key') continue;
+        this.result.noKey = true;
         this.result.unproven.push(
           `Its records could not be read: ${error.reason}. Only the files as they lie there were looked at. ${error.hint}`,
         );
@@ -175,10 +180,15 @@ class Proof {
     const { archive, pair, manifest, result, options } = this;
     const file = pair[half];
     if (file === null || manifest === null) return;
-    const blocks = manifest.files.get(file.path.slice(baseOf(pair).length))?.blocks ?? [];
+    const expected = manifest.files.get(file.path.slice(baseOf(pair).length));
+    const blocks = expected?.blocks ?? [];
     try {
       const damage = await locateDamage(archive, file.path, half, manifest, blocks, options.signal);
-      if (damage !== null) result.damage.push(damage);
+      if (damage === null) return;
+      result.damage.push(damage);
+      // Where bytes are missing or came in, the blocks do not lie where they lay.
+      const inPlace = expected?.bytes === file.bytes ? blocks : [];
+      damage.readable = await readableRecords(archive, file, inPlace, options.signal);
     } catch (error) {
       // Without a key, where it is damaged cannot be seen; that it is was told.
       if (!(error instanceof Failure && error.code.startsWith('backup-'))) throw error;

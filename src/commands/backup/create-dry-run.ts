@@ -1,5 +1,6 @@
 import { queryTimeout, readServerFacts } from '../../assess/graph-server.js';
 import { assertThere, sourceEmpty } from '../../backup/create/export-graph.js';
+import { asOfWriting } from '../../backup/create/place-failure.js';
 import { encryptFor } from '../../backup/encryption.js';
 import { takeInventory, type Inventory } from '../../backup/inventory/inventory.js';
 import { besidePath, ENCRYPTED_SUFFIX, halfPath, timestampOf } from '../../backup/layout.js';
@@ -17,13 +18,15 @@ export type DryRunOptions = Pick<MakeOptions, 'to' | 'only' | 'encrypt'> & { now
 
 /** One thing that a backup depends on. */
 export interface Check {
-  check: 'encryption' | 'lease' | 'graph' | 'vectors' | 'place';
+  check: 'encryption' | 'lease' | 'graph' | 'vectors' | 'store' | 'place';
   /** Which one: a name, or a place. */
   subject: string;
   /** What was found, in words; empty where it failed. */
   says: string;
   /** What would keep the backup from being made, or from lying there. */
   failure: Failure | null;
+  /** What was found is in nobody's way, and may not be what was meant. */
+  warning?: boolean;
 }
 
 /** What a backup would be, and what is in its way. */
@@ -39,6 +42,8 @@ export interface BackupPreview {
   files: string[];
   /** Of the first check that failed, in the order in which a backup meets them. */
   exitCode: ExitCode;
+  /** `sqlite:PATH` of the store; missing where it is AutoMem's two. */
+  source?: string;
 }
 
 /**
@@ -64,17 +69,24 @@ export async function previewBackup(settings: Settings, options: DryRunOptions):
   ];
   const inventory = await takeInventory(archives, now);
   const estimate = await estimateBackup(inventory, counts);
-  for (const archive of archives)
-    checks.push(await checkPlace(archive, `${archive.base}${files[0] ?? ''}`, inventory, estimate));
-  const failed = checks.find(({ failure }) => failure !== null)?.failure ?? null;
+  checks.push(...(await checkPlaces(archives, files[0] ?? '', inventory, estimate)));
   return {
     ...{ timestamp, only, encrypted: encrypt, checks, counts, estimate, files },
-    exitCode: failed?.exitCode ?? ExitCode.done,
+    exitCode: exitCodeOf(checks),
   };
 }
 
+/** That of the backup: of the first that fails, in the order in which a backup meets them. */
+export function exitCodeOf(checks: readonly Check[]): ExitCode {
+  return checks.find(({ failure }) => failure !== null)?.failure?.exitCode ?? ExitCode.done;
+}
+
 /** @param work says what it found */
-async function checked(check: Check['check'], subject: string, work: () => Promise<string>): Promise<Check> {
+export async function checked(
+  check: Check['check'],
+  subject: string,
+  work: () => Promise<string>,
+): Promise<Check> {
   try {
     return { check, subject, says: await work(), failure: null };
   } catch (error) {
@@ -83,7 +95,8 @@ async function checked(check: Check['check'], subject: string, work: () => Promi
   }
 }
 
-function checkRecipients(settings: Settings): Promise<Check> {
+/** Whether there is whom to encrypt for. */
+export function checkRecipients(settings: Settings): Promise<Check> {
   return checked('encryption', 'LIFEBOAT_AGE_RECIPIENTS', async () => {
     const recipients = recipientsOf(settings);
     const cipher = await encryptFor(recipients, () => Promise.resolve());
@@ -142,30 +155,40 @@ async function countPoints(connections: Connections, name: string, counts: ToRea
   return `${formatNumberOf(points, 'point', 'points')}${of}`;
 }
 
+/** @param path of the first file that is to lie there, relative to the base of each place */
+export async function checkPlaces(
+  archives: readonly WritableArchive[],
+  path: string,
+  inventory: Inventory,
+  estimate: Estimate,
+): Promise<Check[]> {
+  const checks: Check[] = [];
+  for (const archive of archives)
+    checks.push(await checkPlace(archive, `${archive.base}${path}`, inventory, estimate));
+  return checks;
+}
+
 function checkPlace(
   archive: WritableArchive,
   path: string,
   { places }: Inventory,
   { bytes }: Estimate,
 ): Promise<Check> {
-  return checked('place', archive.place, async () => {
-    const listed = places.find((place) => place.archive === archive)?.failure ?? null;
+  const { failure: listed = null, missing = null } = places.find((place) => place.archive === archive) ?? {};
+  const check = checked('place', archive.place, async () => {
     if (listed !== null) throw asOfWriting(listed);
     const free = await archive.tryOut(path);
     if (free === null) return 'it takes files; how much room it has, nobody can tell';
     if (free < bytes) throw tooSmall(archive, free, bytes);
     return `${formatBytes(free)} free`;
   });
+  return missing === null ? check : check.then(wouldBeMade);
 }
 
-/** For whoever writes, a place that is not there is no lack of backups. */
-function asOfWriting(listed: Failure): Failure {
-  if (listed.exitCode !== ExitCode.nothingToRecoverFrom) return listed;
-  const { operation, subject, reason, hint, code } = listed;
-  return new Failure(
-    { operation, subject, reason, hint, code, exitCode: ExitCode.failed },
-    { cause: listed },
-  );
+/** A typo, and a disk that is not mounted, look like a first backup. */
+function wouldBeMade(check: Check): Check {
+  if (check.failure !== null) return check;
+  return { ...check, warning: true, says: `it is not there; it would be made (${check.says})` };
 }
 
 function tooSmall({ place }: WritableArchive, free: number, bytes: number): Failure {

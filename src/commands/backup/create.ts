@@ -1,15 +1,18 @@
+import { resolve } from 'node:path';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { CreatedBackup } from '../../backup/create/create-backup.js';
 import { ExitCode } from '../../failure.js';
 import { formatBytes, formatCount, formatDuration, formatNumberOf } from '../../report/format.js';
+import type { Settings } from '../../settings/settings.js';
 import type { CommandContext } from '../context.js';
 import { unlessAborted } from '../run/unless-aborted.js';
 import { settingsOf } from '../run/settings-of.js';
-import { previewBackup } from './create-dry-run.js';
+import { previewBackup, type BackupPreview } from './create-dry-run.js';
+import { previewSqlite } from './create-dry-run-sqlite.js';
 import { previewLines, previewRecord } from './create-dry-run-words.js';
 import { interruption } from './interruption.js';
 import { makeBackup } from './make-backup.js';
-import { DESTINATIONS, type Destination } from './places.js';
+import { DESTINATIONS, placeLines, type Destination } from './places.js';
 import { progressLines } from './progress-lines.js';
 import {
   makeSqliteBackup,
@@ -34,11 +37,11 @@ written; a backup never takes the place of another one. Both stores are read at 
 
 Exit codes, with --dry-run too of what would be:
   0    the backup lies at every place, whole
-  1    it does not: the message says where and why
+  1    it does not, at one place at least: the message says where and why
   2    wrong usage or settings
   3    a store is lost or empty: there is nothing to back up
-  10   a store cannot be reached
-  11   a recovery is at work
+  10   a store or a place cannot be reached; it lies at the other places
+  11   a recovery is at work, or was killed and left the stores half done
   130  stopped by the operator; nothing is left of it`;
 
 /** Adds `lifeboat backup create`. */
@@ -59,16 +62,16 @@ export function addCreateCommand(backup: Command, context: CommandContext): void
       new Option(
         '--dry-run',
         'check places, keys, stores and the lease, say what would be written, and write nothing',
-      ).conflicts('source'),
+      ),
     )
     .option('--json', 'one JSON object a line, the last one the result')
     .addHelpText('after', HELP)
     .action((flags: Flags) =>
-      flags.source !== undefined
-        ? createOfSqlite(context, flags, flags.source)
-        : flags.dryRun === true
-          ? tryCreate(context, flags)
-          : create(context, flags),
+      flags.dryRun === true
+        ? tryCreate(context, flags)
+        : flags.source === undefined
+          ? create(context, flags)
+          : createOfSqlite(context, flags, flags.source),
     );
 }
 
@@ -106,15 +109,7 @@ async function tryCreate(context: CommandContext, flags: Flags): Promise<void> {
   const settings = await settingsOf(context);
   const stop = interruption(context);
   try {
-    const preview = await unlessAborted(
-      previewBackup(settings, {
-        to: flags.to ?? settings.backups.to,
-        only: flags.only ?? null,
-        encrypt: flags.encrypt ?? settings.backups.encrypt,
-        now: new Date(),
-      }),
-      stop.signal,
-    );
+    const preview = await unlessAborted(previewOf(context, settings, flags), stop.signal);
     const isJson = flags.json === true;
     context.out(
       isJson ? `${JSON.stringify(previewRecord(preview))}\n` : `${previewLines(preview).join('\n')}\n`,
@@ -128,6 +123,17 @@ async function tryCreate(context: CommandContext, flags: Flags): Promise<void> {
   } finally {
     stop.end();
   }
+}
+
+function previewOf(context: CommandContext, settings: Settings, flags: Flags): Promise<BackupPreview> {
+  const options = {
+    to: flags.to ?? settings.backups.to,
+    encrypt: flags.encrypt ?? settings.backups.encrypt,
+    now: new Date(),
+  };
+  return flags.source === undefined
+    ? previewBackup(settings, { ...options, only: flags.only ?? null })
+    : previewSqlite(settings, resolve(context.cwd, flags.source.path), options);
 }
 
 async function createOfSqlite(context: CommandContext, flags: Flags, source: SqliteSource): Promise<void> {
@@ -173,8 +179,8 @@ function createdRecord({ timestamp, places, manifest }: CreatedBackup): object {
     writesMeanwhile: manifest.writes_meanwhile,
     storesApartSeconds: manifest.stores_apart_seconds,
     warnings: manifest.warnings,
-    places: places.map(({ place, failure }) => ({
-      place,
+    places: places.map(({ place, failure, made }) => ({
+      ...{ place, made },
       failure: failure === null ? null : { code: failure.code, message: failure.message, hint: failure.hint },
     })),
   };
@@ -198,9 +204,7 @@ function createdLines({ timestamp, places, manifest }: CreatedBackup): string[] 
     `  ${formatBytes(bytes)} in ${formatDuration(manifest.seconds)}${isEncrypted(manifest) ? ', encrypted' : ''}`,
     `  ${writesSay(writes)}`,
     ...warnings.map((text) => `  ! ${text}`),
-    ...places.map(({ place, failure }) =>
-      failure === null ? `  ✓ ${place}` : `  ✗ ${place}: ${failure.reason}`,
-    ),
+    ...placeLines(places),
     `To prove that it can be restored: lifeboat backup verify ${timestamp}`,
   ];
 }

@@ -9,16 +9,22 @@ export interface Interruption {
   end(): void;
 }
 
-/** Turns the first SIGINT or SIGTERM into an abort, so that the command can clear up behind itself. */
+/**
+ * Turns the first SIGINT or SIGTERM into an abort, so that the command can clear up behind itself. The second one is left to
+ * the system, which ends the process at once.
+ */
 export function interruption(context: CommandContext): Interruption {
   const controller = new AbortController();
-  const release = context.onInterrupt(() => {
-    if (!controller.signal.aborted) context.err('Stopping; nothing unfinished is left behind.\n');
+  let release = (): void => undefined;
+  release = context.onInterrupt(() => {
+    release();
+    if (controller.signal.aborted) return;
+    context.err('Stopping; nothing unfinished is left behind. The same again ends it at once.\n');
     controller.abort(new Interrupted());
   });
   return {
     signal: controller.signal,
     explain: (error) => (controller.signal.aborted ? new Interrupted() : error),
-    end: release,
+    end: () => release(),
   };
 }

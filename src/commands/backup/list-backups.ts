@@ -59,7 +59,7 @@ export async function openArchives(
   { file, now, signal }: ListOptions,
 ): Promise<OpenedArchives> {
   if (file === null)
-    return { archives: backupPlaces(settings, null), notes: [], close: () => Promise.resolve() };
+    return { archives: backupPlaces(settings, null, signal), notes: [], close: () => Promise.resolve() };
   const rest = { scratch: tmpdir(), now, ...(signal === undefined ? {} : { signal }) };
   const isFolder = (await stat(file).catch(() => null))?.isDirectory() === true;
   const opened = await openBackupSource(isFolder ? { dir: file, ...rest } : { file, ...rest });
@@ -84,7 +84,12 @@ export async function listOf(
     decision: decisions.get(backup) ?? null,
   }));
   const failed = inventory.places.find(({ failure }) => failure !== null)?.failure ?? null;
-  return { inventory, backups, notes, exitCode: failed?.exitCode ?? ExitCode.done };
+  return { inventory, backups, notes, exitCode: failed === null ? ExitCode.done : exitOfPlace(failed) };
+}
+
+/** A bucket that is not there cannot be listed, like any other that cannot; it is no file without a backup. */
+function exitOfPlace({ exitCode }: Failure): ExitCode {
+  return exitCode === ExitCode.nothingToRecoverFrom ? ExitCode.unreachable : exitCode;
 }
 
 /**

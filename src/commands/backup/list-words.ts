@@ -89,6 +89,9 @@ const COLUMNS: readonly Column[] = [
   { title: 'kept by', align: 'left', drop: 2 },
 ];
 
+/** Only where some backup is encrypted. */
+const ENCRYPTED_COLUMN: Column = { title: 'enc.', align: 'left', drop: 4 };
+
 /** Only where there are other backups than AutoMem's. */
 const STORE_COLUMN: Column = { title: 'store', align: 'left', drop: 1 };
 
@@ -101,12 +104,19 @@ export function listLines(
   const names = placeNames(places);
   const backups = listed.map(({ backup }) => backup);
   const stores = storeNames(backups);
+  const isEncrypted = backups.some(({ encrypted }) => encrypted);
   const rows = listed.map((one) => {
     const [timestamp = '', ...cells] = rowOf(one, names, now);
-    return stores === null ? [timestamp, ...cells] : [timestamp, stores(one.backup), ...cells];
+    const store = stores === null ? [] : [stores(one.backup)];
+    const encryption = isEncrypted ? [one.backup.encrypted ? 'age' : '-'] : [];
+    return [timestamp, ...store, ...encryption, ...cells];
   });
-  const [first, ...others] = COLUMNS;
-  const columns = first === undefined || stores === null ? COLUMNS : [first, STORE_COLUMN, ...others];
+  const columns = [
+    ...COLUMNS.slice(0, 1),
+    ...(stores === null ? [] : [STORE_COLUMN]),
+    ...(isEncrypted ? [ENCRYPTED_COLUMN] : []),
+    ...COLUMNS.slice(1),
+  ];
   const table = rows.length === 0 ? ['There are no backups yet.'] : tableLines(columns, rows, width);
   return [
     ...table,
@@ -121,8 +131,11 @@ export function listLines(
     ),
     ...places.flatMap(({ place, missing }) => (missing === null ? [] : [`${place}: ${missing}.`])),
     ...notes,
+    ...(rows.some((row) => / \+\d+$/.test(row.at(-1) ?? '')) ? [PLUS_SAYS] : []),
   ];
 }
+
+const PLUS_SAYS = '"+N" under "kept by": so many other rules keep it too, see backup show.';
 
 /** What is wrong with it; where one copy is sound, with which of the others. */
 function brokenLines({ timestamp, complete, broken, copies }: InventoryBackup): string[] {
@@ -173,7 +186,7 @@ function verifiedSays({ copies }: InventoryBackup, names: ReadonlyMap<string, st
     const oldest = verdicts.reduce((a, b) => (b.seconds > a.seconds ? b : a));
     return wordsOf(oldest);
   }
-  return verdicts.map((verdict) => `${verdict.place} ${wordsOf(verdict)}`).join(', ');
+  return verdicts.map((verdict) => `${verdict.place} ${wordsOf(verdict)}`).join('; ');
 }
 
 /** How a copy was found, and how long ago; 0 where that says nothing. */
@@ -185,7 +198,9 @@ function verdictOf({ broken, verified }: BackupCopy, now: Date): { word: string;
 }
 
 function wordsOf({ word, seconds }: { word: string; seconds: number }): string {
-  return word === 'never' || word === 'broken' ? word : `${word} ${shortAge(seconds)}`;
+  if (word === 'never' || word === 'broken') return word;
+  const age = shortAge(seconds);
+  return `${word}, ${age === 'future' ? 'in the future' : `${age} ago`}`;
 }
 
 const SHORT: Partial<Record<RetentionRule, string>> = {

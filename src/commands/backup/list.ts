@@ -19,14 +19,16 @@ const HELP = `
 Newest first, over all places. How many memories (mem.), relationships (rel.) and points a backup holds stands in its
 manifest; AutoMem's own have none, and tell once they were verified in full. Of a SQLite store they are its memories, the edges of its graph table and its vectors.
 "verified" is the closest look that it passed, and how long ago, for each place by itself where they differ; "kept by" the
-first rule of the retention that keeps it. "FAILED" is how the newest look ended; "*" marks a salvaged backup, and a line
+first rule of the retention that keeps it, and how many others do: "last +6" is kept as one of the last, and by six rules besides,
+which backup show names. "enc." is there where a backup is encrypted. "FAILED" is how the newest look ended; "*" marks a salvaged backup, and a line
 below says what it lost.
 
 Exit codes:
   0    all places were listed
   2    wrong usage or settings
   4    the file holds no backup
-  10   a place cannot be reached; the others are shown`;
+  1    a place may not be read; the others are shown
+  10   a place cannot be reached, or there is no such bucket; the others are shown`;
 
 /** Adds `lifeboat backup list`. */
 export function addListCommand(backup: Command, context: CommandContext): void {

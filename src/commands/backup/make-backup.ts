@@ -4,6 +4,7 @@ import type { OnRead } from '../../backup/create/graph-export.js';
 import { ExitCode, Failure } from '../../failure.js';
 import { watchLease } from './watch-lease.js';
 import type { Settings } from '../../settings/settings.js';
+import { unlessAborted } from '../run/unless-aborted.js';
 import { Connections } from '../run/world.js';
 import { backupPlaces, type Destination } from './places.js';
 
@@ -26,18 +27,20 @@ export interface MakeOptions {
 export async function makeBackup(settings: Settings, options: MakeOptions): Promise<CreatedBackup> {
   const { only, encrypt, signal, now, onRead } = options;
   const recipients = encrypt ? recipientsOf(settings) : [];
-  const targets = backupPlaces(settings, options.to).map((archive) => ({ archive, failure: null }));
+  const targets = backupPlaces(settings, options.to, signal).map((archive) => ({ archive, failure: null }));
   let timeoutMs = 0;
   const connections = new Connections(settings, () => timeoutMs);
   try {
-    const lease = await watchLease(settings, connections.graph);
-    const graph = only === 'vectors' ? null : await readServerFacts(await connections.graph());
+    // Whoever stops it does not wait for a server that does not answer.
+    const soon = <T>(work: Promise<T>): Promise<T> => unlessAborted(work, signal);
+    const lease = await soon(watchLease(settings, connections.graph));
+    const graph = only === 'vectors' ? null : await soon(connections.graph().then(readServerFacts));
     timeoutMs = graph === null ? 0 : queryTimeout(graph);
     const vectors = connections.vectors();
     const servers = {
       falkordb: graph?.version?.module ?? null,
       redis: graph?.version?.server ?? null,
-      qdrant: only === 'graph' ? null : await vectors.version(),
+      qdrant: only === 'graph' ? null : await soon(vectors.version()),
     };
     return await createBackup(
       {
@@ -53,7 +56,7 @@ export async function makeBackup(settings: Settings, options: MakeOptions): Prom
         onRead,
         now,
         signal,
-        beforePlacing: () => lease.assertQuiet(),
+        beforePlacing: () => soon(lease.assertQuiet()),
         facts: {
           tool: `lifeboat ${options.version}`,
           servers,

@@ -21,6 +21,7 @@ export interface PinOptions {
   now: Date;
   /** Of which stores. */
   isMeant: (backup: InventoryBackup) => boolean;
+  signal?: AbortSignal;
 }
 
 export interface PinResult {
@@ -55,10 +56,10 @@ async function atEachPlace(
   settings: Settings,
   operation: string,
   name: string,
-  { now, isMeant }: PinOptions,
+  { now, isMeant, signal }: PinOptions,
   act: (archive: WritableArchive, copy: BackupCopy) => Promise<void>,
 ): Promise<PinResult> {
-  const archives = backupPlaces(settings, null);
+  const archives = backupPlaces(settings, null, signal);
   const inventory = await takeInventory(archives, now);
   const backup = backupNamed(operation, inventory, name, isMeant);
   const own = backup.copies.filter(({ isOwn }) => isOwn);

@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
 import { ExitCode } from '../../failure.js';
+import type { Settings } from '../../settings/settings.js';
 import type { CommandContext } from '../context.js';
 import { settingsOf } from '../run/settings-of.js';
+import { interruption } from './interruption.js';
 import { pinBackup, unpinBackup, type PinOptions, type PinResult } from './pin-backup.js';
 import { isOf, sourceOption, storeOf, type WhichStores } from './which-backups.js';
 
@@ -32,12 +34,11 @@ export function addPinCommands(backup: Command, context: CommandContext): void {
     .addOption(sourceOption())
     .option('--json', 'one JSON object')
     .addHelpText('after', HELP)
-    .action(async (timestamp: string, flags: Flags) => {
-      const reason = flags.reason ?? null;
-      const which = { reason, ...whichOf(context, flags) };
-      const result = await pinBackup(await settingsOf(context), timestamp, which);
-      tell(context, 'pinned', result, flags);
-    });
+    .action((timestamp: string, flags: Flags) =>
+      act(context, flags, 'pinned', (settings, which) =>
+        pinBackup(settings, timestamp, { ...which, reason: flags.reason ?? null }),
+      ),
+    );
   backup
     .command('unpin')
     .description('leave a backup to the retention again')
@@ -45,14 +46,28 @@ export function addPinCommands(backup: Command, context: CommandContext): void {
     .addOption(sourceOption())
     .option('--json', 'one JSON object')
     .addHelpText('after', HELP)
-    .action(async (timestamp: string, flags: Flags) => {
-      const result = await unpinBackup(await settingsOf(context), timestamp, whichOf(context, flags));
-      tell(context, 'unpinned', result, flags);
-    });
+    .action((timestamp: string, flags: Flags) =>
+      act(context, flags, 'unpinned', (settings, which) => unpinBackup(settings, timestamp, which)),
+    );
 }
 
-function whichOf({ cwd }: CommandContext, { source }: Flags): PinOptions {
-  return { now: new Date(), isMeant: source === undefined ? () => true : isOf(source, cwd) };
+async function act(
+  context: CommandContext,
+  flags: Flags,
+  what: 'pinned' | 'unpinned',
+  work: (settings: Settings, which: PinOptions) => Promise<PinResult>,
+): Promise<void> {
+  const settings = await settingsOf(context);
+  const stop = interruption(context);
+  const isMeant = flags.source === undefined ? () => true : isOf(flags.source, context.cwd);
+  try {
+    const result = await work(settings, { now: new Date(), isMeant, signal: stop.signal });
+    tell(context, what, result, flags);
+  } catch (error) {
+    throw stop.explain(error);
+  } finally {
+    stop.end();
+  }
 }
 
 function tell(

@@ -13,6 +13,7 @@ import type { RetentionPolicy } from '../../backup/keep/retention.js';
 import { ExitCode, Failure } from '../../failure.js';
 import type { Settings } from '../../settings/settings.js';
 import type { WritableArchive } from '../../stores/archive/writable.js';
+import { unlessAborted } from '../run/unless-aborted.js';
 import { backupPlaces } from './places.js';
 import { backupsInUse, refuseForeignRecovery } from './runs-in-use.js';
 
@@ -44,6 +45,9 @@ export interface PruneResult {
   /** Backups that stay, in part too, and backups that went; where nothing was removed, as it would be. */
   kept: number;
   removed: number;
+  /** Copies that went, of backups that went and of such that stay elsewhere; and how many of the latter backups there are. */
+  copiesRemoved: number;
+  inPart: number;
   /** Bytes of what was removed, or would be. */
   bytesFreed: number;
   /** Of places that were left alone, and of files that could not be removed. */
@@ -58,7 +62,7 @@ export interface PruneResult {
  * @throws Failure while such a recovery is at work (exit 11), or when a bucket does not tell what is locked
  */
 export async function pruneBackups(settings: Settings, options: PruneOptions): Promise<PruneResult> {
-  const archives = backupPlaces(settings, null);
+  const archives = backupPlaces(settings, null, options.signal);
   const now = options.now();
   const policy = options.policy ?? settings.retention;
   const inventory = await takeInventory(archives, now);
@@ -67,30 +71,27 @@ export async function pruneBackups(settings: Settings, options: PruneOptions): P
   const backups = inventory.backups.filter(isMeant);
   const { decisions, lockedUntil } = await decideWithLocks({ ...inventory, backups }, policy, inUse, now);
   const doomed = decisions.filter(({ action }) => action === 'remove');
+  const going = doomed.flatMap(({ copies }) => copies).filter((copy) => lockedUntil(copy) === null);
+  const whole = doomed.filter(({ copies }) => copies.every((copy) => going.includes(copy)));
   const result: PruneResult = {
     ...{ policy, removing: options.remove, decisions, places: inventory.places, copies: [] },
     leftAlone: backups.length - decisions.length,
-    ...{ kept: decisions.length - doomed.length, removed: doomed.length },
-    bytesFreed: doomed
-      .flatMap(({ copies }) => copies)
-      .reduce((sum, copy) => sum + freed(copy, lockedUntil), 0),
+    ...{ kept: decisions.length - whole.length, removed: whole.length },
+    ...{ copiesRemoved: going.length, inPart: doomed.length - whole.length },
+    bytesFreed: going.reduce((sum, { bytes }) => sum + bytes, 0),
     failures: inventory.places.flatMap(({ failure }) => failure ?? []),
     exitCode: ExitCode.done,
   };
   if (options.remove && doomed.length > 0) {
-    await refuseForeignRecovery(settings);
+    await unlessAborted(refuseForeignRecovery(settings), options.signal);
     await remove(archives, settings, options, lockedUntil, result);
   }
   return { ...result, exitCode: result.failures[0]?.exitCode ?? ExitCode.done };
 }
 
-function freed(copy: BackupCopy, lockedUntil: Holds['lockedUntil']): number {
-  return lockedUntil(copy) === null ? copy.bytes : 0;
-}
-
 /**
- * Locks are asked for only of what would go: each costs a request. What is locked stays and counts, so that others may have
- * to go in its place, which are asked about in turn.
+ * Locks are asked for only of what would go: each costs a request. What is locked stays, and makes no difference for the
+ * others, so that nothing else has to go in its place.
  */
 async function decideWithLocks(
   inventory: Inventory,
@@ -100,17 +101,15 @@ async function decideWithLocks(
 ): Promise<{ decisions: BackupDecision[]; lockedUntil: Holds['lockedUntil'] }> {
   const locks = new Map<BackupCopy, string | null>();
   const lockedUntil = (copy: BackupCopy): string | null => locks.get(copy) ?? null;
-  for (;;) {
-    const decisions = decideBackups(inventory, policy, { inUse, lockedUntil }, now);
-    const unknown = decisions
-      .filter(({ action }) => action === 'remove')
-      .flatMap(({ copies }) => copies.filter((copy) => !locks.has(copy)));
-    if (unknown.length === 0) return { decisions, lockedUntil };
-    await mapAtMost(unknown, 8, async (copy) => {
-      // What lies where new backups go was listed by who can write there.
-      locks.set(copy, await lockOf(copy.archive as WritableArchive, copy));
-    });
-  }
+  const holds = { inUse, lockedUntil };
+  const doomed = decideBackups(inventory, policy, holds, now)
+    .filter(({ action }) => action === 'remove')
+    .flatMap(({ copies }) => copies);
+  await mapAtMost(doomed, 8, async (copy) => {
+    // What lies where new backups go was listed by who can write there.
+    locks.set(copy, await lockOf(copy.archive as WritableArchive, copy));
+  });
+  return { decisions: decideBackups(inventory, policy, holds, now), lockedUntil };
 }
 
 async function remove(
@@ -136,6 +135,8 @@ async function remove(
   result.bytesFreed = result.copies.reduce((sum, { bytes }) => sum + bytes, 0);
   result.removed = result.decisions.filter((decision) => isGone(decision, result.copies)).length;
   result.kept = result.decisions.length - result.removed;
+  result.copiesRemoved = result.copies.filter(({ outcome }) => outcome === 'removed').length;
+  result.inPart = result.decisions.filter((decision) => isInPart(decision, result.copies)).length;
 }
 
 /** What became of the copies of one backup. */
@@ -151,4 +152,10 @@ export function isGone(decision: BackupDecision, removed: readonly RemovedCopy[]
     ({ outcome }) => outcome === 'removed' || outcome === 'gone',
   );
   return decision.action === 'remove' && done.length === decision.copies.length;
+}
+
+/** Whether a copy of a backup went, and another one stays. */
+export function isInPart(decision: BackupDecision, removed: readonly RemovedCopy[]): boolean {
+  const went = copiesOf(decision, removed).some(({ outcome }) => outcome === 'removed');
+  return went && !isGone(decision, removed);
 }

@@ -5,7 +5,7 @@ import { hangingLines } from '../../report/hanging.js';
 import { printable } from '../../report/text.js';
 import { placeNames, placeRecord, placeSays } from './list-words.js';
 import { storeNames } from './store-names.js';
-import { copiesOf, isGone, type PruneResult } from './prune-backups.js';
+import { copiesOf, isGone, isInPart, type PruneResult } from './prune-backups.js';
 
 /** What pruning came to for scripts: a line for each backup, then one of all. Fields are only ever added. */
 export function pruneRecords(result: PruneResult): object[] {
@@ -17,6 +17,7 @@ export function pruneRecords(result: PruneResult): object[] {
       exitCode: result.exitCode,
       dryRun: !result.removing,
       ...{ kept: result.kept, removed: result.removed, bytesFreed: result.bytesFreed },
+      ...{ copiesRemoved: result.copiesRemoved, inPart: result.inPart },
       leftAlone: result.leftAlone,
       policy,
       places: result.places.map(placeRecord),
@@ -70,10 +71,13 @@ export function pruneLines(result: PruneResult, width: number): string[] {
 }
 
 /** One line of what was done, or would be. */
-export function pruneSummary({ removing, kept, removed, bytesFreed }: PruneResult): string {
+export function pruneSummary(result: PruneResult): string {
+  const { removing, kept, removed, copiesRemoved, inPart, bytesFreed } = result;
   const [keeps, removes] = removing ? ['kept', 'removed'] : ['to keep', 'to remove'];
+  const part = inPart === 0 ? '' : ` (${inPart} of them no longer at all places)`;
+  const copies = inPart === 0 ? '' : ` and ${formatNumberOf(copiesRemoved, 'copy', 'copies')} in all`;
   const freed = removed === 0 && bytesFreed === 0 ? '' : `, ${formatBytes(bytesFreed)}`;
-  return `${keeps}: ${kept}, ${removes}: ${removed}${freed}`;
+  return `${keeps}: ${kept}${part}, ${removes}: ${removed}${copies}${freed}`;
 }
 
 function backups(count: number): string {
@@ -84,8 +88,7 @@ function backups(count: number): string {
 function verdict(decision: BackupDecision, { removing, copies }: PruneResult): string {
   if (!removing || decision.action === 'keep') return decision.action;
   if (isGone(decision, copies)) return 'removed';
-  const went = copiesOf(decision, copies).some(({ outcome }) => outcome === 'removed');
-  return went ? 'in part' : 'stays';
+  return isInPart(decision, copies) ? 'in part' : 'stays';
 }
 
 function decisionHead(

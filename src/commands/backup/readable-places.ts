@@ -29,13 +29,18 @@ export interface ReadablePlaces {
  * The places of the settings that hold backups, the folder first. A folder that is not there holds none.
  *
  * @param at null for all that are set up
+ * @param signal ends whatever is being asked of them when it aborts
  * @throws Failure where not one place can be listed
  */
-export async function readablePlaces(settings: Settings, at: Destination | null): Promise<ReadablePlaces> {
+export async function readablePlaces(
+  settings: Settings,
+  at: Destination | null,
+  signal?: AbortSignal,
+): Promise<ReadablePlaces> {
   const identities = identitiesOf(settings);
   const places: ReadablePlace[] = [];
   const failures: Failure[] = [];
-  for (const writable of backupPlaces(settings, at)) {
+  for (const writable of backupPlaces(settings, at, signal)) {
     try {
       const entries = await entriesOf(writable);
       const listed = { ...writable, list: () => Promise.resolve(entries) };

@@ -5,11 +5,14 @@ import { rebuildGraph, type GraphRebuild } from '../../backup/sqlite/rebuild-gra
 import { restoreSqlite, type SqliteRestore } from '../../backup/sqlite/restore-sqlite.js';
 import { ExitCode, Failure } from '../../failure.js';
 import { formatDuration, formatNumberOf } from '../../report/format.js';
+import { oneLine, printable } from '../../report/text.js';
 import type { CommandContext } from '../context.js';
 import { settingsOf } from '../run/settings-of.js';
 import { interruption } from './interruption.js';
-import { findSqliteBackup } from './find-sqlite.js';
+import { findSqliteBackup, type PassedOver } from './find-sqlite.js';
+import { backupPlaces, DESTINATIONS, type Destination } from './places.js';
 import { identitiesOf } from './readable-places.js';
+import { restoreFirstSound } from './restore-copies.js';
 import { nameOfStore, sqliteSource, type SqliteSource } from './sqlite-source.js';
 
 interface Flags {
@@ -17,6 +20,7 @@ interface Flags {
   dryRun?: true;
   force?: true;
   rebuildGraph?: true;
+  at?: Destination;
   confirm?: string;
   json?: true;
 }
@@ -24,13 +28,14 @@ interface Flags {
 const RESTORE_HELP = `
 For the SQLite store of MCP Memory Service; "latest" is the newest backup of the store at that path. Graph and collection of AutoMem are restored with: lifeboat recover
 
-The backup is unpacked beside the store and proven there before the store is touched. The old file stays beside it as
-NAME.before-TIMESTAMP until you remove it. Stop the service first.
+The backup is unpacked beside the store and proven there before the store is touched. A copy that is damaged is passed over
+where another place has a sound one; what was passed over is named. The old file stays beside it as
+NAME.before-TIMESTAMP until you remove it; how to go back to it is printed. Stop the service first.
 
 Exit codes:
   0  restored, and proven where it lies (dry run: it could be)
-  1  failed; the store is as it was
-  2  wrong usage, not confirmed, or the store is in use
+  1  failed, as where another program has the store open; the store is as it was
+  2  wrong usage, or not confirmed
   3  restored; some associations could not become edges of the graph
   4  there is no such backup, or it is damaged`;
 
@@ -48,6 +53,11 @@ Exit codes:
 export function addSqliteCommands(backup: Command, context: CommandContext): void {
   withSource(backup.command('restore [timestamp]'))
     .description('put a backup of a SQLite store in its place; the old file is kept')
+    .addOption(
+      new Option('--at <place>', 'where the backup lies; by default all places, the folder first').choices(
+        DESTINATIONS,
+      ),
+    )
     .option('--force', 'also where another program has the store open, or it is something else')
     .option(
       '--rebuild-graph',
@@ -74,26 +84,31 @@ async function restore(context: CommandContext, which: string, flags: Flags): Pr
   const settings = await settingsOf(context);
   const target = resolve(context.cwd, path);
   if (flags.dryRun !== true) confirmed(flags.confirm, target);
-  const { archive, file } = await findSqliteBackup(settings, which, target);
   const stop = interruption(context);
   try {
-    const result = await restoreSqlite({
-      archive,
-      file,
-      identities: identitiesOf(settings),
+    const choice = await findSqliteBackup(
+      backupPlaces(settings, flags.at ?? null, stop.signal),
+      which,
       target,
-      scratch: tmpdir(),
-      startedAt: new Date(),
-      dryRun: flags.dryRun === true,
-      force: flags.force === true,
-      rebuildGraph: flags.rebuildGraph === true,
-      signal: stop.signal,
-    });
-    const exitCode = exitCodeOf(result.graph);
-    const record = { type: 'sqlite-restore', exitCode, place: archive.place, ...result };
-    context.out(
-      flags.json === true ? `${JSON.stringify(record)}\n` : `${restoredLines(result).join('\n')}\n`,
     );
+    const { result, copy, passedOver } = await restoreFirstSound(choice, stop.signal, ({ archive, file }) =>
+      restoreSqlite({
+        archive,
+        file,
+        identities: identitiesOf(settings),
+        target,
+        scratch: tmpdir(),
+        startedAt: new Date(),
+        dryRun: flags.dryRun === true,
+        force: flags.force === true,
+        rebuildGraph: flags.rebuildGraph === true,
+        signal: stop.signal,
+      }),
+    );
+    const exitCode = exitCodeOf(result.graph);
+    const record = { type: 'sqlite-restore', exitCode, place: copy.place, ...result, passedOver };
+    const lines = [...restoredLines(result, copy.place), ...passedOver.map(passedOverLine)];
+    context.out(flags.json === true ? `${JSON.stringify(record)}\n` : `${lines.join('\n')}\n`);
     context.setExitCode(exitCode);
   } catch (error) {
     throw stop.explain(error);
@@ -150,25 +165,39 @@ function confirmed(name: string | undefined, target: string): void {
   });
 }
 
-function restoredLines({
-  timestamp,
-  target,
-  tables,
-  kept,
-  graph,
-  notes,
-  dryRun,
-  seconds,
-  hasManifest,
-}: SqliteRestore): string[] {
+/** What may be better, or newer, and was not restored. */
+function passedOverLine({ timestamp, place, reason }: PassedOver): string {
+  const where = timestamp === null ? place : `${timestamp} in ${place}`;
+  return `  ${oneLine(printable(`passed over: ${where}: ${reason}`))}`;
+}
+
+function restoredLines(
+  { timestamp, target, tables, kept, graph, notes, dryRun, seconds, hasManifest }: SqliteRestore,
+  place: string,
+): string[] {
   const rows = Object.values(tables).reduce((sum, count) => sum + count, 0);
   return [
-    `${dryRun ? 'Would restore' : 'Restored'} ${timestamp} to ${target.path}: ${formatNumberOf(rows, 'row', 'rows')} in ${formatNumberOf(Object.keys(tables).length, 'table', 'tables')}, in ${formatDuration(seconds)}`,
+    `${dryRun ? 'Would restore' : 'Restored'} ${timestamp} from ${place} to ${target.path}: ${formatNumberOf(rows, 'row', 'rows')} in ${formatNumberOf(Object.keys(tables).length, 'table', 'tables')}, in ${formatDuration(seconds)}`,
     `  ${hasManifest ? 'checksum, counts and integrity are as its manifest says' : 'it has no manifest: its integrity was checked, its counts could not be'}`,
-    ...(kept === null ? [] : [`  the old store is kept: ${kept}`]),
+    ...(kept === null ? [] : [`  the old store is kept: ${kept}`, ...goBackLines(target.path, kept)]),
     ...notes.map((note) => `  ${note}`),
     ...(graph === null ? [] : graphLines(graph)),
   ];
+}
+
+/** What the service wrote to the restored store lies in the log beside it, and is none of the old one's. */
+function goBackLines(path: string, kept: string): string[] {
+  const [store, wal, shm] = [path, `${path}-wal`, `${path}-shm`].map(quoted);
+  const log = `[ ! -e ${quoted(`${kept}-wal`)} ] || mv ${quoted(`${kept}-wal`)} ${wal ?? ''}`;
+  return [
+    '  to go back to it, stop the service, then:',
+    `    rm -f ${wal ?? ''} ${shm ?? ''} && mv ${quoted(kept)} ${store ?? ''} && { ${log}; }`,
+  ];
+}
+
+/** As a shell takes it. */
+function quoted(path: string): string {
+  return /^[\w./+-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
 }
 
 function graphLines({

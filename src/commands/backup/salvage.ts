@@ -11,6 +11,7 @@ import { writableLocalArchive } from '../../stores/archive/local-writer.js';
 import type { CommandContext } from '../context.js';
 import { settingsOf } from '../run/settings-of.js';
 import { interruption } from './interruption.js';
+import { missingFolders, removeEmpty } from './made-folders.js';
 import { DESTINATIONS, type Destination } from './places.js';
 import { namedTimestamp, readablePlaces, type ReadablePlace } from './readable-places.js';
 
@@ -50,20 +51,22 @@ async function salvage(context: CommandContext, name: string, flags: Flags): Pro
   const settings = await settingsOf(context);
   const stop = interruption(context);
   try {
-    const readable = await readablePlaces(settings, flags.at ?? null);
+    const readable = await readablePlaces(settings, flags.at ?? null, stop.signal);
     const { places, failures } = readable;
     const timestamp = namedTimestamp('salvage the backup', readable, name);
     for (const { message, hint } of failures) context.err(`${message}\n${hint}\n`);
     const { place, pair } = placeOf(places, timestamp);
     const recipients = isEncrypted(pair) ? settings.backups.recipients : [];
-    const output = writableLocalArchive(resolve(context.cwd, flags.output));
-    const result = await salvagePair(place.archive, pair, output, {
-      recipients,
-      names: { graph: settings.graph.name, collection: settings.vectors.collection },
-      tool: `lifeboat ${context.version}`,
-      now: () => new Date(),
-      signal: stop.signal,
-    });
+    const folder = resolve(context.cwd, flags.output);
+    const result = await leavingNothing(folder, () =>
+      salvagePair(place.archive, pair, writableLocalArchive(folder), {
+        recipients,
+        names: { graph: settings.graph.name, collection: settings.vectors.collection },
+        tool: `lifeboat ${context.version}`,
+        now: () => new Date(),
+        signal: stop.signal,
+      }),
+    );
     if (isEncrypted(pair) && recipients.length === 0 && result.place !== null)
       context.err('LIFEBOAT_AGE_RECIPIENTS is not set: the new pair is not encrypted.\n');
     tell(context, settings, flags, result);
@@ -71,6 +74,16 @@ async function salvage(context: CommandContext, name: string, flags: Flags): Pro
     throw stop.explain(error);
   } finally {
     stop.end();
+  }
+}
+
+/** Of what was not written to the end, no empty folders stay. */
+async function leavingNothing(folder: string, work: () => Promise<Salvage>): Promise<Salvage> {
+  const made = await missingFolders(folder, ['falkordb', 'qdrant']);
+  try {
+    return await work();
+  } finally {
+    await removeEmpty(made);
   }
 }
 

@@ -7,7 +7,7 @@ import { formatBytes, formatDuration, formatNumberOf } from '../../report/format
 import type { Settings } from '../../settings/settings.js';
 import type { CommandContext } from '../context.js';
 import { recipientsOf } from './make-backup.js';
-import { backupPlaces, type Destination } from './places.js';
+import { backupPlaces, placeLines, type Destination } from './places.js';
 
 /** A SQLite store, by the path that was given. */
 export interface SqliteSource {
@@ -41,7 +41,7 @@ export async function makeSqliteBackup(
 ): Promise<MadeSqliteBackup> {
   const source = resolve(context.cwd, path);
   const recipients = encrypt ? recipientsOf(settings) : [];
-  const targets = backupPlaces(settings, to).map((archive) => ({ archive, failure: null }));
+  const targets = backupPlaces(settings, to, signal).map((archive) => ({ archive, failure: null }));
   const startedAt = new Date();
   const tool = `lifeboat ${context.version}`;
   const scratch = tmpdir();
@@ -63,9 +63,7 @@ export function sqliteLines(made: MadeSqliteBackup): string[] {
     `  ${formatBytes(made.bytes)} in ${formatDuration(made.seconds)}${made.encryption === null ? '' : ', encrypted'}`,
     `  ${made.writesMeanwhile ? 'others wrote meanwhile; what they wrote is not in it' : 'nothing was written meanwhile'}`,
     ...made.notes.map((note) => `  ${note}`),
-    ...made.places.map(({ place, failure }) =>
-      failure === null ? `  ✓ ${place}` : `  ✗ ${place}: ${failure.reason}`,
-    ),
+    ...placeLines(made.places),
     `To prove that it can be restored: lifeboat backup verify ${made.timestamp} --deep`,
   ];
 }
@@ -79,8 +77,8 @@ export function sqliteRecord({ source, places, ...made }: MadeSqliteBackup): obj
     ...made,
     outcome: failed === null ? 'done' : 'incomplete',
     exitCode: failed?.exitCode ?? ExitCode.done,
-    places: places.map(({ place, failure }) => ({
-      place,
+    places: places.map(({ place, failure, made }) => ({
+      ...{ place, made },
       failure: failure === null ? null : { code: failure.code, message: failure.message, hint: failure.hint },
     })),
   };

@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import type { InventoryBackup } from '../../backup/inventory/inventory.js';
-import { printable } from '../../report/text.js';
+import { oneLine, printable } from '../../report/text.js';
 
 /**
  * How the stores of backups are called in a table: "automem", "sqlite:memory.db"; the whole path where two stores share a
@@ -17,5 +17,5 @@ export function storeNames(
     const isShared = paths.some((other) => other !== path && basename(other) === basename(path));
     return isShared ? path : basename(path);
   };
-  return ({ kind, source }) => (source === null ? kind : printable(`${kind}:${nameOf(source)}`));
+  return ({ kind, source }) => (source === null ? kind : oneLine(printable(`${kind}:${nameOf(source)}`)));
 }

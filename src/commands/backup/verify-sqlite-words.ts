@@ -1,7 +1,9 @@
 import type { SqliteVerification } from '../../backup/sqlite/verify-sqlite.js';
+import { isProvenQuick, verdictOf } from '../../backup/verify/verdict.js';
 import { formatBytes, formatDuration, formatNumberOf } from '../../report/format.js';
 import { printable } from '../../report/text.js';
 import type { VerifiedStore } from './verify-sqlite.js';
+import { PROVEN_QUICK, unprovenSays, VERDICT_MARKS } from './verify-words.js';
 
 /** What a verification is to scripts; the fields are those of a pair, and others. Fields are only ever added. */
 export function storeRecord({ result, level, seconds }: VerifiedStore): object {
@@ -11,7 +13,8 @@ export function storeRecord({ result, level, seconds }: VerifiedStore): object {
     type: 'backup-verified',
     ...{ kind: 'sqlite', store: manifest?.source.path ?? null },
     ...{ timestamp, place, level, ok, seconds: Math.round(seconds * 1000) / 1000 },
-    ...{ manifest: manifest !== null, problems, unproven },
+    ...{ manifest: manifest !== null, problems },
+    ...{ verdict: verdictOf(result), unproven, noKey: result.noKey },
     tables: content?.tables ?? null,
     memories: content?.memories ?? null,
     plainBytes: content?.plainBytes ?? null,
@@ -25,18 +28,21 @@ export function storeLines({ result, level, seconds }: VerifiedStore): string[] 
   const { timestamp, place, ok, problems, unproven, manifest, content } = result;
   const store = printable(manifest?.source.path ?? 'a SQLite store');
   return [
-    `${ok ? '✓' : '✗'} ${timestamp} of ${store} in ${place}: ${verdict(result)}`,
+    `${VERDICT_MARKS[verdictOf(result)]} ${timestamp} of ${store} in ${place}: ${verdict(result)}`,
     `  ${readSays(result, seconds)}`,
     ...problems.map(({ severity, message }) => `  ${severity}: ${printable(message)}`),
-    ...unproven.map((text) => `  not proven: ${text}`),
+    ...unproven.map((text) => `  unproven: ${text}`),
     ...(content?.notes ?? []).map((text) => `  ${printable(text)}`),
-    ...(ok ? [`  ${provesSays(level, manifest !== null)}`] : []),
+    ...(ok ? [`  ${provesSays(level, manifest !== null)}`] : isProvenQuick(result) ? PROVEN_QUICK : []),
   ];
 }
 
-function verdict({ ok, problems }: SqliteVerification): string {
+function verdict(result: SqliteVerification): string {
+  const { ok, problems } = result;
   if (ok) return 'sound';
-  return problems.some(({ severity }) => severity === 'fatal') ? 'must not be restored' : 'not proven';
+  return problems.some(({ severity }) => severity === 'fatal')
+    ? 'must not be restored'
+    : unprovenSays(result);
 }
 
 function readSays({ content, file }: SqliteVerification, seconds: number): string {
@@ -53,7 +59,7 @@ function provesSays(level: VerifiedStore['level'], hasManifest: boolean): string
   if (!hasManifest)
     return 'The database in it is whole by SQLite’s own check. Without a manifest nothing proves that no row is missing.';
   if (level === 'quick')
-    return 'Its file is, to the last bit, the one that was written. Whether the database in it is whole was proven then.';
+    return 'Its file is, to the last bit, the one that was written. The database in it was not opened: run without --quick for that.';
   const full =
     'Its file is, to the last bit, the one that was written; SQLite’s own check, rows and schema are as its manifest says.';
   return level === 'full'

@@ -2,6 +2,7 @@ import { tmpdir } from 'node:os';
 import type { SqliteBackupFile } from '../../backup/sqlite/names.js';
 import { addSqliteVerified } from '../../backup/sqlite/sqlite-notes.js';
 import { verifySqlite, type SqliteVerification } from '../../backup/sqlite/verify-sqlite.js';
+import { isProvenQuick, verdictOf } from '../../backup/verify/verdict.js';
 import type { VerifyLevel } from '../../backup/verify/verified-notes.js';
 import type { Settings } from '../../settings/settings.js';
 import { identitiesOf, type ReadablePlace } from './readable-places.js';
@@ -34,14 +35,15 @@ export async function noteStore(
   { result, level }: VerifiedStore,
   tool: string,
 ): Promise<void> {
-  const { problems, unproven, manifest, content } = result;
+  const { problems, unproven } = result;
   const wrong = problems.filter(({ severity }) => severity !== 'note').length;
   // Without the key the file was looked at as it lies there: a quick look, and nothing against the backup.
-  const isLocked = unproven.length > 0 && content === null && manifest !== null;
+  const isQuick = isProvenQuick(result);
+  if (verdictOf(result) === 'unproven' && !isQuick) return;
   const noted = {
     at: new Date().toISOString(),
     level,
-    ok: isLocked ? wrong === 0 : result.ok,
+    ok: isQuick || result.ok,
     problems: wrong + unproven.length,
     tool,
   };

@@ -1,5 +1,6 @@
 import type { DamagedBlock, FileDamage, RecordSpan } from '../../backup/verify/damage.js';
 import type { BackupVerification } from '../../backup/verify/verify-backup.js';
+import { isProvenQuick, verdictOf } from '../../backup/verify/verdict.js';
 import type { VerifyLevel } from '../../backup/verify/verified-notes.js';
 import type { PairProblem } from '../../backup/pair/pair-problems.js';
 import { formatBytes, formatCount, formatDuration, formatNumberOf } from '../../report/format.js';
@@ -31,7 +32,7 @@ export function verifiedRecord({ result, level, seconds }: VerifiedPair): object
     counts: content?.counts ?? null,
     jsonBytes: content?.bytes ?? null,
     problems: problems.map((problem) => ({ ...problem, records: problem.records.slice(0, NAMED) })),
-    unproven,
+    ...{ verdict: verdictOf(result), unproven, noKey: result.noKey },
     damage,
     memoriesWithoutPoint: content?.overlap?.memoriesWithoutPoint.count ?? null,
     pointsWithoutMemory: content?.overlap?.pointsWithoutMemory.count ?? null,
@@ -43,19 +44,30 @@ export function verifiedRecord({ result, level, seconds }: VerifiedPair): object
 export function verifiedLines({ result, level, seconds }: VerifiedPair): string[] {
   const { timestamp, place, ok, problems, unproven, damage } = result;
   return [
-    `${ok ? '✓' : '✗'} ${timestamp} in ${place}: ${verdict(result)}`,
+    `${VERDICT_MARKS[verdictOf(result)]} ${timestamp} in ${place}: ${verdict(result)}`,
     `  ${readSays(result, seconds)}`,
     ...problems.flatMap(problemLines),
-    ...unproven.map((text) => `  not proven: ${text}`),
+    ...unproven.map((text) => `  unproven: ${text}`),
     ...damage.flatMap(damageLines),
     ...(ok ? [`  ${provesSays(result, level)}`] : adviceLines(result)),
   ];
 }
 
-function verdict({ ok, problems }: BackupVerification): string {
+/** A mark for each verdict, which is never without its word. */
+export const VERDICT_MARKS = { sound: '✓', unproven: '?', 'not-sound': '✗' } as const;
+
+/** Neither sound nor anything else is known. */
+export function unprovenSays({ noKey }: { noKey: boolean }): string {
+  return noKey ? 'unproven: no key here' : 'unproven';
+}
+
+function verdict(result: BackupVerification): string {
+  const { ok, problems } = result;
   if (ok) return 'sound';
   if (problems.some(({ severity }) => severity === 'fatal')) return 'must not be restored as it is';
-  return problems.some(({ severity }) => severity === 'loss') ? 'something in it is lost' : 'not proven';
+  return problems.some(({ severity }) => severity === 'loss')
+    ? 'something in it is lost'
+    : unprovenSays(result);
 }
 
 function readSays({ content, files }: BackupVerification, seconds: number): string {
@@ -83,22 +95,22 @@ function problemLines({ severity, message, records }: PairProblem): string[] {
   ];
 }
 
-function damageLines({ path, half, blocks, damaged, lost, saved }: FileDamage): string[] {
+function damageLines({ path, half, blocks, damaged, lost, saved, readable }: FileDamage): string[] {
   if (damaged.length === 0) return [];
   const more = damaged.length > NAMED ? [`    … and ${formatCount(damaged.length - NAMED)} more`] : [];
   return [
-    `  ${path} is damaged in ${formatCount(damaged.length)} of ${formatNumberOf(blocks, 'block', 'blocks')}: ${formatNumberOf(lost, 'record is', 'records are')} in the damaged ${damaged.length === 1 ? 'block' : 'blocks'}; ${outsideSays(half, saved)}`,
+    `  ${path} is damaged in ${formatCount(damaged.length)} of ${formatNumberOf(blocks, 'block', 'blocks')}, which ${damaged.length === 1 ? 'holds' : 'hold'} ${formatCount(lost)} of its ${formatNumberOf(lost + saved, 'record', 'records')}; ${readableSays(half, readable, saved)}`,
     ...damaged.slice(0, NAMED).map(blockLine),
     ...more,
   ];
 }
 
-/** What lies outside the damage can be read; of relationships that is not enough. */
-function outsideSays(half: FileDamage['half'], saved: number): string {
-  const readable = `${formatCount(saved)} outside ${saved === 1 ? 'is' : 'are'} readable`;
-  return half === 'graph' && saved > 0
-    ? `${readable}, relationships among them only where both of their nodes are`
-    : readable;
+/** What lies outside the damage can be read, and what stands before it; of relationships that is not enough. */
+function readableSays(half: FileDamage['half'], readable: number, outside: number): string {
+  if (readable === 0) return 'not one can be read';
+  const before = readable > outside ? ', up to the damage' : '';
+  const says = `${formatCount(readable)} can still be read${before}`;
+  return half === 'graph' ? `${says}; of relationships those whose nodes can both be read are saved` : says;
 }
 
 function blockLine({ number, from, to, stopsAt, reason, records }: DamagedBlock): string {
@@ -119,13 +131,20 @@ function provesSays({ manifest, content }: BackupVerification, level: VerifyLeve
       ? 'Its files are whole gzip files as far as can be seen from outside. Without a manifest nothing proves that they are what was written, and their records were not read: leave out --quick.'
       : 'Every record was read and fits the others. Without a manifest nothing proves that none was changed.';
   return content === null
-    ? 'Its files are, to the last bit, those that were written. Whether their records fit together was proven if they were ever verified in full.'
+    ? 'Its files are, to the last bit, those that were written. Records were not read: run without --quick for that.'
     : 'Its files are, to the last bit, those that were written; every record was read, and counts and digests are the manifest’s.';
 }
 
+/** What there is to say of one whose key is elsewhere, whatever it is a backup of. */
+export const PROVEN_QUICK = [
+  '  Proven: size and checksum are those of its manifest, to the last bit. To ask for no more on a machine without the key: --quick',
+];
+
 const DAMAGE = /^(?:backup-(?!key)|manifest-(?:checksum|size)$)/;
 
-function adviceLines({ timestamp, problems }: BackupVerification): string[] {
+function adviceLines(result: BackupVerification): string[] {
+  const { timestamp, problems } = result;
+  if (isProvenQuick(result)) return PROVEN_QUICK;
   if (!problems.some(({ code }) => DAMAGE.test(code))) return [];
   return [`  To save what is readable: lifeboat backup salvage ${timestamp} --output FOLDER`];
 }

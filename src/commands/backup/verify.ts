@@ -1,6 +1,7 @@
 import { Option, type Command } from 'commander';
 import type { BackupPair } from '../../backup/types.js';
 import { verifyBackup, type BackupVerification } from '../../backup/verify/verify-backup.js';
+import { isProvenQuick, reasonOf, verdictOf } from '../../backup/verify/verdict.js';
 import { addVerified, whatWasSeen, type VerifyLevel } from '../../backup/verify/verified-notes.js';
 import { ExitCode, Failure } from '../../failure.js';
 import type { Settings } from '../../settings/settings.js';
@@ -34,6 +35,11 @@ Three ways to look, each of which includes the one before:
   (default)  every record is read: counts, ids, ends of relationships, sizes of vectors, digests
   --deep     the pair is restored into engines of its own and compared with the files
 
+An encrypted backup whose key is not on this machine is held against its manifest, and said to be "unproven: no key here"
+(exit 3): its records could not be read. Where no key is to be, as on a machine that only backs up, ask for no more with
+--quick (exit 0); the daemon does so by itself where LIFEBOAT_AGE_IDENTITY is not set. The retention counts such a backup as
+verified, and keeps the newest that was read in full besides.
+
 A backup of AutoMem's own has no manifest: it is proven as far as its gzip checksums and its own counts go. What came out is
 kept beside the pair, in lifeboat_TIMESTAMP.verified.json, and holds while the files are the same.
 
@@ -42,7 +48,7 @@ and schema; --deep restores it into a folder of its own. "latest" is AutoMem's n
 
 Exit codes:
   0    everything that was verified is sound
-  3    something is wrong with it, lost in it, or could not be looked at
+  3    something is wrong with it, lost in it, or could not be looked at (unproven)
   4    there is no such backup
   2    wrong usage or settings
   10   a place cannot be reached; what lies at the others was verified, and is sound
@@ -68,7 +74,7 @@ async function verify(context: CommandContext, timestamp: string, flags: Flags):
   const settings = await settingsOf(context);
   const stop = interruption(context);
   try {
-    const readable = await readablePlaces(settings, flags.at ?? null);
+    const readable = await readablePlaces(settings, flags.at ?? null, stop.signal);
     const copies = await chooseCopies('verify the backup', readable, {
       name: flags.all === true ? null : timestamp,
       stores: flags.source ?? null,
@@ -154,6 +160,8 @@ async function verifyCopy(work: Work, copy: ChosenCopy): Promise<Verified> {
   if (copy.kind === 'sqlite') {
     const level = flags.quick === true ? 'quick' : flags.deep === true ? 'deep' : 'full';
     const one = await verifyStore(settings, place, copy.file, { level, signal });
+    // What was broken off says nothing of the backup.
+    signal.throwIfAborted();
     tell(one);
     await kept(work, () => noteStore(place, copy.file, one, tool));
     return one;
@@ -202,7 +210,7 @@ function isRestorable({ problems, content }: BackupVerification): boolean {
   return content !== null && problems.every(({ severity }) => severity !== 'fatal');
 }
 
-/** Notes the result beside the pair. */
+/** Notes the result beside the pair; of what proves nothing either way there is nothing to note. */
 async function notePair(
   { writable }: ReadablePlace,
   pair: BackupPair,
@@ -211,9 +219,9 @@ async function notePair(
 ): Promise<void> {
   const { problems, unproven } = result;
   // Without the key the files were looked at as they lie there: a quick look, and nothing against the backup.
-  const isLocked = unproven.length > 0 && result.content === null && result.manifest !== null;
-  const isSound = problems.every(({ severity }) => severity === 'note');
-  const seen = isLocked && isSound ? { level: 'quick' as const, ok: true } : { level, ok: result.ok };
+  const isQuick = isProvenQuick(result);
+  if (verdictOf(result) === 'unproven' && !isQuick) return;
+  const seen = isQuick ? { level: 'quick' as const, ok: true } : { level, ok: result.ok };
   await addVerified(writable, pair, {
     at: new Date().toISOString(),
     ...(seen satisfies { level: VerifyLevel; ok: boolean }),
@@ -226,23 +234,29 @@ async function notePair(
 function summaryOf(verified: readonly Verified[], failures: readonly Failure[], exitCode: ExitCode): object {
   return {
     type: 'verification',
-    outcome:
-      exitCode === ExitCode.done
-        ? 'sound'
-        : exitCode === ExitCode.notAsItShouldBe
-          ? 'not-sound'
-          : 'incomplete',
+    outcome: outcomeOf(verified, exitCode),
     exitCode,
     verified: verified.length,
     sound: verified.filter(({ result }) => result.ok).length,
     failures: failures.map(({ code, message, hint, subject }) => ({ place: subject, code, message, hint })),
-    backups: verified.map(({ kind, result: { timestamp, place, ok, problems }, level }) => ({
-      kind,
-      timestamp,
-      place,
-      level,
-      ok,
-      problems: problems.length,
-    })),
+    backups: verified.map(({ kind, result, level }) => {
+      const { timestamp, place, ok, problems, noKey } = result;
+      return {
+        ...{ kind, timestamp, place, level, ok, problems: problems.length },
+        ...{ verdict: verdictOf(result), noKey, proven: provenOf(result, level), reason: reasonOf(result) },
+      };
+    }),
   };
+}
+
+function outcomeOf(verified: readonly Verified[], exitCode: ExitCode): string {
+  if (exitCode === ExitCode.done) return 'sound';
+  if (exitCode !== ExitCode.notAsItShouldBe) return 'incomplete';
+  return verified.some(({ result }) => verdictOf(result) === 'not-sound') ? 'not-sound' : 'unproven';
+}
+
+/** How close the look was that it passed; null where it passed none. */
+function provenOf(result: Verified['result'], level: VerifyLevel): VerifyLevel | null {
+  if (result.ok) return level;
+  return isProvenQuick(result) ? 'quick' : null;
 }

@@ -38,7 +38,9 @@ export async function runCommand(
     err: () => undefined,
     setExitCode: (code) => (exitCode = code),
     onInterrupt: (listener) => {
-      signal.addEventListener('abort', listener);
+      // Between the start of the job and here the daemon may have been asked to stop.
+      if (signal.aborted) listener();
+      else signal.addEventListener('abort', listener);
       return () => signal.removeEventListener('abort', listener);
     },
   });

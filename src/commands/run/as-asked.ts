@@ -1,6 +1,9 @@
 import type { RankedPlans } from '../../plans/choose.js';
 import type { SessionOptions } from './session-options.js';
 
+/** The step of a restore that does something only with --exact. */
+const EXACT_STEP = 'delete-extra-points';
+
 /** The step that deletes, where it is asked to. */
 const DELETING_STEP = 'repair-graph';
 
@@ -12,6 +15,7 @@ export function asAsked(
   // A repair runs from cron and keeps copies; everything else that changes a store is confirmed by a person.
   const asked = ranked.options.map((option) => ({
     ...option,
+    steps: option.steps.filter(({ id }) => recovery.exact || id !== EXACT_STEP),
     destructive: option.destructive || (command !== 'repair' && option.changes.length > 0),
   }));
   if (recovery.orphans !== 'delete') return { ...ranked, options: asked };

@@ -4,6 +4,7 @@ import type { Assessment, Finding } from '../../assess/types.js';
 import type { BackupPair } from '../../backup/types.js';
 import { ExitCode, Failure } from '../../failure.js';
 import type { Settings } from '../../settings/settings.js';
+import { insteadOf, lockedBackup } from '../../steps/sound-backup.js';
 import type { Archive } from '../../stores/archive/archive.js';
 import type { BackupPlaces } from './places.js';
 import { graphAddress, vectorAddress } from './world.js';
@@ -14,11 +15,14 @@ export type BackupChoice = string;
 export interface Assessed extends AssessResult {
   /** The archive that the pairs come from. */
   archive: Archive | null;
+  /** The operator goes without backups. */
+  withoutBackup: boolean;
 }
 
 /**
  * Assesses, and sets the pair that recovery uses as the operator chose it.
  *
+ * @param again the command of the run, to which other options can be added
  * @param deep when the stores are also compared memory by memory
  */
 export async function assessWith(
@@ -28,6 +32,7 @@ export async function assessWith(
   depth: BackupDepth,
   deep: CompareWhen = 'never',
   signal?: AbortSignal,
+  again = 'lifeboat recover',
 ): Promise<Assessed> {
   const result = await assess({
     graph: { address: graphAddress(settings), name: settings.graph.name },
@@ -52,11 +57,11 @@ export async function assessWith(
   const named = isOnlyOne ? (backups.pairs[0] as BackupPair).timestamp : choice;
   if (named === 'none') backups.newest = backups.newestVectors = null;
   else if (named !== 'latest') {
-    const pair = await chosenPair(backups.pairs, named, archive, settings);
+    const pair = await chosenPair(backups.pairs, named, archive, settings, again);
     backups.newest = isUsable(pair) ? pair : null;
     backups.newestVectors = hasVectors(pair) ? pair : null;
   }
-  return { ...result, archive };
+  return { ...result, archive, withoutBackup: named === 'none' };
 }
 
 /** What the operator must know of the file that was named. */
@@ -78,6 +83,7 @@ async function chosenPair(
   timestamp: string,
   archive: Archive | null,
   settings: Settings,
+  again: string,
 ): Promise<BackupPair> {
   const pair = pairs.find((candidate) => candidate.timestamp === timestamp);
   if (pair === undefined || archive === null) {
@@ -97,12 +103,14 @@ async function chosenPair(
   }
   await checkPair(archive, pair, settings.graph.name, 'sound');
   const hasVectorsOnly = pair.graph === null && hasVectors(pair);
+  if (pair.graphVerdict.locked === true || pair.vectorsVerdict.locked === true)
+    throw lockedBackup(pair.timestamp, again);
   if (!isUsable(pair) && !hasVectorsOnly) {
     throw new Failure({
       operation: 'use the backup',
       subject: timestamp,
       reason: pair.graphVerdict.reason ?? 'its graph half is missing',
-      hint: 'Choose another with --backup TIMESTAMP, let Lifeboat choose with --backup latest, or go on with --backup none.',
+      hint: insteadOf(timestamp, { pairs, again }),
       exitCode: ExitCode.nothingToRecoverFrom,
       code: 'backup-broken',
     });

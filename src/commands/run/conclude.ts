@@ -50,13 +50,19 @@ export function conclude(context: RunContext, facts: RunFacts): Conclusion {
   return validated(context, facts);
 }
 
+/** A resumed run that refused: the stores are another one's by now, so neither going on nor undoing it is to be named. */
+const REFUSED_TO_GO_ON: ReadonlySet<string> = new Set(['newer-run', 'swap-undone', 'stores-changed-since']);
+
 function failed(error: unknown, facts: RunFacts, graph: string): Conclusion {
   if (!(error instanceof Failure)) throw error;
-  if (!facts.changed) return { outcome: 'failed', exitCode: error.exitCode, failure: error };
   const { operation, subject, reason, code } = error;
-  // A graph that was promoted is live, so the run did not leave everything as it was.
-  const exitCode = facts.work.promoted ? ExitCode.notAsItShouldBe : error.exitCode;
-  const hint = `${error.hint} ${standing(facts, graph, code === 'lease-lost')}`;
+  if (!facts.changed || REFUSED_TO_GO_ON.has(code))
+    return { outcome: 'failed', exitCode: error.exitCode, failure: error };
+  const isLeaseLost = code === 'lease-lost';
+  // A graph that was promoted is live, so the run did not leave everything as it was. That another run is at work now is
+  // what whoever called this one must know first.
+  const exitCode = facts.work.promoted && !isLeaseLost ? ExitCode.notAsItShouldBe : error.exitCode;
+  const hint = `${error.hint} ${standing(facts, graph, isLeaseLost)}`;
   const failure = new Failure({ operation, subject, reason, code, exitCode, hint }, { cause: error });
   return { outcome: 'failed', exitCode, failure };
 }
@@ -178,6 +184,7 @@ export function summarize(
     kept: facts.kept,
     embedded: facts.work.embedded,
     drift: facts.work.drift,
+    ...backupOf(context, facts),
     ...(facts.comparison === undefined ? {} : { comparison: facts.comparison }),
     ...(failure === null
       ? {}
@@ -185,9 +192,30 @@ export function summarize(
   };
 }
 
+/** What was passed over is said wherever the run is summed up. */
+function backupOf({ assessment }: RunContext, { work }: RunFacts): Pick<Summary, 'backup'> {
+  const { passedOver, pair, proven } = work;
+  if (passedOver.length === 0) return {};
+  const { newest = null, newestVectors = null } = assessment?.backups ?? {};
+  const isPassed = (timestamp: string): boolean => passedOver.some((one) => one.timestamp === timestamp);
+  const used = [pair, proven.graph, proven.vectors, newest, newestVectors]
+    .filter((one) => one != null)
+    .find(({ timestamp }) => !isPassed(timestamp));
+  return {
+    backup: {
+      used: used?.timestamp ?? null,
+      passedOver: passedOver.map(({ timestamp, reasons }) => ({ timestamp, reasons })),
+    },
+  };
+}
+
 /** A run that refused and changed nothing has nothing to go on with: it would refuse again. */
-function isResumable({ dryRun }: RunContext, facts: RunFacts, { outcome, exitCode }: Conclusion): boolean {
-  if (!facts.canResume || dryRun) return false;
+function isResumable(
+  { dryRun }: RunContext,
+  facts: RunFacts,
+  { outcome, exitCode, failure }: Conclusion,
+): boolean {
+  if (!facts.canResume || dryRun || REFUSED_TO_GO_ON.has(failure?.code ?? '')) return false;
   if (outcome === 'interrupted') return true;
   return outcome === 'failed' && (facts.changed || exitCode !== ExitCode.notAsItShouldBe);
 }

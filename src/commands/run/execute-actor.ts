@@ -66,6 +66,7 @@ export async function executePlan(
   const steps = plan.steps.map(({ id }) => id);
   const first = resume === null ? 0 : firstStepToRun(resume);
   if (resume !== null && first > 0) await refuseOthers(resume, context);
+  context.work.restoredBefore = restoredBefore(resume);
   if (resume?.plan == null) {
     journal?.append({ entry: 'plan', plan: plan.name, steps, backup: backupOf(context) });
   }
@@ -90,6 +91,13 @@ export async function executePlan(
       await removeStaging(context);
     throw context.signal.aborted ? (context.signal.reason as Error) : namingResultCap(error, context);
   }
+}
+
+/** Points that were restored to the last one before the run was stopped; null where that was not so. */
+function restoredBefore(resume: RunState | null): number | null {
+  if (resume?.done.includes('restore-vectors') !== true) return null;
+  const { restored } = (resume.work ?? {}) as Partial<RunStepsContext['work']>;
+  return restored?.vectors ?? null;
 }
 
 /** Steps that bring a swap to its end. */

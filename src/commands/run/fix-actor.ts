@@ -1,6 +1,7 @@
 import { Interrupted } from '../../failure.js';
 import type { CheckResult, Emit, Mend } from '../../recovery/events.js';
 import type { Journal } from '../../recovery/journal.js';
+import { proveGraphHalf, proveVectorHalf } from '../../steps/prove-halves.js';
 import type { RunStepsContext } from '../../steps/step.js';
 import { runStep, stepOf } from './execute-actor.js';
 
@@ -24,6 +25,10 @@ const REMEDIES: Record<Mend, readonly string[]> = {
   'create-indexes': ['create-indexes'],
 };
 
+/** Remedies that take from a backup: it is read to its end before anything is copied or changed. */
+const GRAPH_TAKERS: readonly Mend[] = ['sync-drift', 'relationships-from-backup'];
+const VECTOR_TAKERS: readonly Mend[] = ['sync-drift', 'reembed-missing'];
+
 /** Runs what the failed checks name, each remedy once. */
 export async function mendChecks(
   checks: readonly CheckResult[],
@@ -46,6 +51,8 @@ export async function mendChecks(
     const ids = steps.map(({ id }) => id);
     execution.journal?.append({ entry: 'plan', plan: 'validate --fix', steps: ids, backup });
   }
+  if (GRAPH_TAKERS.some((mend) => wanted.has(mend))) await proveGraphHalf(context);
+  if (VECTOR_TAKERS.some((mend) => wanted.has(mend))) await proveVectorHalf(context);
   for (const [index, step] of steps.entries()) {
     if (execution.stopAfterStep()) throw new Interrupted();
     await runStep(step, context, execution, { title: step.title, index, total: steps.length });

@@ -2,7 +2,7 @@ import { tmpdir } from 'node:os';
 import { openBackupSource } from '../../backup/files/source.js';
 import type { Settings } from '../../settings/settings.js';
 import type { Archive } from '../../stores/archive/archive.js';
-import { archives } from './world.js';
+import { archives, secretKeys } from './world.js';
 
 /** Where backups are looked for. Whoever opens it closes it. */
 export interface BackupPlaces {
@@ -29,6 +29,11 @@ export async function openPlaces(
 ): Promise<BackupPlaces> {
   if (file === null)
     return { archives: archives(settings), isFile: false, notes: [], close: () => Promise.resolve() };
-  const opened = await openBackupSource({ file, scratch: tmpdir(), signal });
+  const opened = await openBackupSource({
+    file,
+    scratch: tmpdir(),
+    signal,
+    identities: () => secretKeys(settings),
+  });
   return { archives: [opened.archive], isFile: true, notes: opened.notes, close: () => opened.close() };
 }

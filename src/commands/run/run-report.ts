@@ -1,3 +1,4 @@
+import type { Finding } from '../../assess/types.js';
 import { Failure } from '../../failure.js';
 import type { EventBus } from '../../recovery/event-bus.js';
 import type { ComparisonResult, Summary } from '../../recovery/events.js';
@@ -50,9 +51,11 @@ export class RunReport {
       dryRun: this.options.request.dryRun,
       rtoSeconds: this.rtoSeconds,
     });
-    // Who looks for what to do must hear of what was begun; every other command is told by the lease or does it.
-    const waiting = this.options.command === 'assess' ? waitingRun(this.settings) : null;
-    if (waiting !== null) this.bus.emit({ type: 'finding', finding: waiting });
+    // Who looks for what to do, or is about to do it, must hear of what was begun.
+    const { command, resume } = this.options;
+    const tells = resume === null && (command === 'assess' || command === 'recover');
+    const waiting = tells ? waitingRun(this.settings) : null;
+    if (waiting !== null) this.warn(waiting);
   }
 
   /**
@@ -69,6 +72,8 @@ export class RunReport {
   }
 
   readonly notice = (message: string): void => this.bus.emit({ type: 'notice', message });
+
+  readonly warn = (finding: Finding): void => this.bus.emit({ type: 'finding', finding });
 
   salvage(record: RunRecord | null, id: string, field: string, rule: string): void {
     if (record?.append('salvage', { id, field, rule }) !== false) this.salvaged++;

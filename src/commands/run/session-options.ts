@@ -37,6 +37,14 @@ export interface SessionOptions {
   inspect?: () => Promise<ComparisonResult>;
 }
 
+/** Whether no other backup may take the place of the one that was asked for. */
+export function isBackupNamed({
+  backup,
+  backupFile,
+}: Pick<SessionOptions, 'backup' | 'backupFile'>): boolean {
+  return backupFile !== null || !['latest', 'none'].includes(backup);
+}
+
 /** What an operator gets who asks for nothing. */
 export const DEFAULT_RECOVERY: RecoveryOptions = {
   restoreUnmatched: false,

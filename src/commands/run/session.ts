@@ -1,13 +1,13 @@
 import { createActor, fromPromise, waitFor } from 'xstate';
 import { Interrupted } from '../../failure.js';
-import { rankPlans } from '../../plans/choose.js';
+import { rankPlans, type RankedPlans } from '../../plans/choose.js';
 import { loadPlans } from '../../plans/load.js';
 import { EventBus } from '../../recovery/event-bus.js';
 import type { RunControls, Summary } from '../../recovery/events.js';
 import { recoveryMachine, type RecoveryActor } from '../../recovery/machine.js';
 import { isResumePoint } from '../../recovery/resume-point.js';
 import type { ResumePoint, RunContext } from '../../recovery/run-context.js';
-import type { RunState } from '../../recovery/run-state.js';
+import { listRuns, type RunState } from '../../recovery/run-state.js';
 import type { Assessment } from '../../assess/types.js';
 import { newRunId } from '../../recovery/run-directory.js';
 import type { Settings } from '../../settings/settings.js';
@@ -15,6 +15,7 @@ import { noteMadePoints } from '../../steps/made-points.js';
 import { STEPS } from '../../steps/registry.js';
 import { emptyWork, type RunStepsContext, type RunWork } from '../../steps/step.js';
 import { forgetOlderRepairs } from '../runs/forget-older.js';
+import { againCommand } from './again.js';
 import { asAsked } from './as-asked.js';
 import { assessWith, type Assessed } from './assess-actor.js';
 import { announcements } from './announcements.js';
@@ -28,7 +29,9 @@ import { explain } from './explain.js';
 import { mendChecks } from './fix-actor.js';
 import { PhaseClock } from './phases.js';
 import { openPlaces, type BackupPlaces } from './places.js';
+import { proveBackups, proveForAssessment, proveForPlan, type Proving } from './prove-backups.js';
 import { RunRecord } from './record.js';
+import { refuseUnderNewerRun } from './refuse-newer-run.js';
 import { keepSnapshot, readResumable, takeUpRun } from './reopen.js';
 import { RunLease } from './run-lease.js';
 import { RunReport } from './run-report.js';
@@ -37,6 +40,9 @@ import { headerOf, type SessionOptions } from './session-options.js';
 import { stepContext } from './step-context.js';
 import { runValidation } from './validate-actor.js';
 import { Connections } from './world.js';
+
+/** Whether the backup of the plan in mind is proven; what only validates has no plan. */
+const PROVES = { recover: proveForPlan, plan: proveForAssessment, validate: null } as const;
 
 /** One run from its request to its summary: gives the machine its actors and tells everything that happens. */
 export class RunSession {
@@ -140,6 +146,10 @@ export class RunSession {
         plan: fromPromise(() => this.plan()),
         safeguard: fromPromise(async ({ input }) => {
           await this.lease.moveFor(input.plan);
+          // A person may have taken another plan than the one that was in mind.
+          if (this.resumed === null)
+            for (const finding of await proveBackups(this.proving(), input.plan))
+              this.reporting.warn(finding);
           const proven = safeguard(input.plan, this.stepContext(), this.assessed().server);
           await unlessAborted(proven, this.abort.signal);
         }),
@@ -173,7 +183,8 @@ export class RunSession {
           // Whoever took the lease over may be at work in the same folder.
           const record = this.lease.isLost ? null : this.record;
           const told = { ...input.context, failure: withDoubt(failure, this.changes?.doubt ?? null) };
-          await this.noteMadePoints(record);
+          // A run that refused to go on has written nothing that it could note.
+          if (input.context.executed || this.executing) await this.noteMadePoints(record);
           await this.reporting.report(told, record, this.changes, this.abort.signal, () => this.tidy());
           this.phases.leave();
         }),
@@ -235,24 +246,41 @@ export class RunSession {
       choice,
       this.options.backupDepth,
       begun === null ? this.options.deep : 'never',
+      this.abort.signal,
+      againCommand(this.options),
     );
     const { assessment } = this.found;
+    const prove = PROVES[this.options.request.goal];
+    if (begun === null && prove !== null)
+      assessment.findings.push(...(await prove(this.proving(), () => this.rank())));
     for (const finding of assessment.findings) this.bus.emit({ type: 'finding', finding });
     this.bus.emit({ type: 'assessment', assessment });
-    if (this.resumed !== null) refuseChangedStores(this.resumed, this.original, assessment);
+    if (this.resumed !== null) {
+      refuseUnderNewerRun(this.resumed, listRuns(this.settings.folders.state));
+      refuseChangedStores(this.resumed, this.original, assessment);
+    }
     return assessment;
   }
 
-  private async plan(): Promise<ReturnType<typeof rankPlans>> {
+  private async plan(): Promise<RankedPlans> {
     this.phases.enter('plan');
+    const ranked = await this.rank();
+    this.bus.emit({ type: 'plans', ...ranked });
+    return ranked;
+  }
+
+  private proving(): Proving {
+    const { settings, options, work } = this;
+    return { found: this.assessed(), settings, options, work, signal: this.abort.signal };
+  }
+
+  private async rank(): Promise<RankedPlans> {
     const found = this.assessed();
     const plans = await loadPlans(this.options.planFolders, new Set(STEPS.keys()));
     const { graph, vectors } = found.assessment;
     const rates = { points: vectors.readRate, nodes: graph.readRate, backupBytes: found.backupReadRate };
     const titles = new Map([...STEPS.values()].map(({ id, title }) => [id, title]));
-    const ranked = asAsked(rankPlans(plans, found.assessment, rates, titles), this.options);
-    this.bus.emit({ type: 'plans', ...ranked });
-    return ranked;
+    return asAsked(rankPlans(plans, found.assessment, rates, titles), this.options);
   }
 
   private async validate(asked: { executed: boolean; rounds: number }): ReturnType<typeof runValidation> {
@@ -267,7 +295,9 @@ export class RunSession {
 
   private async noteMadePoints(record: RunRecord | null): Promise<void> {
     if (record === null || this.changes === null || this.abort.signal.aborted) return;
-    await noteMadePoints(this.changes, this.connections.vectors(), record);
+    const { changes, work, connections } = this;
+    const begun = Date.parse((this.original ?? this.assessed().assessment).takenAt);
+    await noteMadePoints({ changes, work, begun }, connections.vectors(), record);
   }
 
   /** Cron's repairs would pile up what they keep. */

@@ -2,11 +2,12 @@ import { chooseProvider } from '../../embedding/choose.js';
 import type { Assessment } from '../../assess/types.js';
 import type { Settings } from '../../settings/settings.js';
 import type { RunStepsContext, RunWork } from '../../steps/step.js';
+import { againCommand } from './again.js';
 import type { Assessed } from './assess-actor.js';
 import type { JournalledChanges } from './change-log.js';
 import type { RunRecord } from './record.js';
 import type { RunReport } from './run-report.js';
-import type { SessionOptions } from './session-options.js';
+import { isBackupNamed, type SessionOptions } from './session-options.js';
 import { NO_CHECKPOINTS } from './no-checkpoints.js';
 import { serviceAddress, type Connections } from './world.js';
 
@@ -41,7 +42,9 @@ export function stepContext(parts: Parts): RunStepsContext {
     vectors: connections.vectors(),
     archive,
     backup: assessment.backups.newest,
-    backupNamed: options.backupFile !== null || !['latest', 'none'].includes(options.backup),
+    backupNamed: isBackupNamed(options),
+    again: againCommand(options),
+    withoutBackup: found.withoutBackup,
     assessment,
     stagingKey: `{${graph.name}}:lifeboat:${run}`,
     replacedKey: `{${graph.name}}:before:${run}`,
@@ -60,6 +63,7 @@ export function stepContext(parts: Parts): RunStepsContext {
     signal: parts.signal,
     stopSignal: parts.stopSignal,
     notice: reporting.notice,
+    warn: reporting.warn,
     salvage: (id, field, rule) => reporting.salvage(record, id, field, rule),
     quarantine: (entry) => reporting.quarantine(record, entry),
     work: parts.work,

@@ -37,13 +37,16 @@ export function serviceAddress({ service }: Settings): ApiAddress {
 }
 
 /** Places with backups, in order of preference. Encrypted ones are opened with the keys of the settings. */
-export function archives({ backups }: Settings): Archive[] {
+export function archives(settings: Settings): Archive[] {
+  const { backups } = settings;
   const local = localArchive(backups.dir);
   const places = backups.s3 === null ? [local] : [local, s3Archive(backups.s3)];
-  const { identityFile } = backups;
-  const identities = async (): Promise<string[]> =>
-    identityFile === null ? [] : readIdentities(identityFile);
-  return places.map((place) => decryptingArchive(place, identities));
+  return places.map((place) => decryptingArchive(place, () => secretKeys(settings)));
+}
+
+/** The keys that open encrypted backups; none where none are set. @throws Failure where their file cannot be used */
+export async function secretKeys({ backups: { identityFile } }: Settings): Promise<string[]> {
+  return identityFile === null ? [] : readIdentities(identityFile);
 }
 
 /** Connections of a run, opened when they are first needed and closed together. */

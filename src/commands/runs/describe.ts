@@ -1,5 +1,6 @@
 import { isResumable, standingChanges, type RunState } from '../../recovery/run-state.js';
 import type { Change, ChangePhase } from '../../steps/change.js';
+import { newerRunOver } from '../run/refuse-newer-run.js';
 
 const STATUS: Partial<Record<RunState['status'], string>> = {
   unfinished: 'unfinished (killed, or still running)',
@@ -11,11 +12,17 @@ const STATUS: Partial<Record<RunState['status'], string>> = {
   'rolled-back': 'rolled back',
 };
 
-/** One line of `lifeboat runs list`. */
-export function runLine(state: RunState): string {
+/**
+ * One line of `lifeboat runs list`.
+ *
+ * @param runs all of them, newest first
+ */
+export function runLine(state: RunState, runs: readonly RunState[]): string {
   const { header, plan, startedAt } = state;
   const kept = standingChanges(state).length > 0 ? '; can be rolled back' : '';
-  const resumable = isResumable(state) ? '; can be resumed' : '';
+  const newer = newerRunOver(state, runs)?.header.run;
+  const above = newer === undefined ? '; can be resumed' : `; cannot be resumed above the newer run ${newer}`;
+  const resumable = isResumable(state) ? above : '';
   return `${header.run}  ${startedAt.slice(0, 16).replace('T', ' ')} UTC  ${(plan?.name ?? header.command).padEnd(16)}  ${statusOf(state)}${resumable}${kept}`;
 }
 

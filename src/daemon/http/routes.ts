@@ -37,7 +37,7 @@ export function routes(served: Served): ReadonlyMap<string, Route> {
   return new Map<string, Route>([
     ['/healthz', { method: 'GET', need: 'nothing', answer: () => health(served) }],
     ['/metrics', { method: 'GET', need: 'scrape', answer: () => scrape(served.metrics) }],
-    ['/api/backup/status', { method: 'GET', need: 'read', answer: () => ok(served.status()) }],
+    ['/api/backup/status', { method: 'GET', need: 'read', answer: () => status(served) }],
     ['/api/backup/list', { method: 'GET', need: 'read', answer: async () => ok(await served.listBackups()) }],
     ['/api/runs', { method: 'GET', need: 'read', answer: async () => ok(await served.listRuns()) }],
     ['/api/backup/now', { method: 'POST', need: 'write', answer: (request) => backupNow(served, request) }],
@@ -51,8 +51,14 @@ function health(served: Served): Answer {
   if (troubles.length === 0) return ok(warned);
   return {
     status: 503,
-    body: { ...errorBody('unhealthy', troubles.join('; ')), reasons: troubles, ...warned },
+    body: { ...errorBody('unhealthy', troubles.join('; ')), troubles, reasons: troubles, ...warned },
   };
+}
+
+/** It is told whatever is wrong: the word in it, and not the answer's code, says that something is. */
+function status(served: Served): Answer {
+  const isWell = served.troubles().length === 0;
+  return { status: 200, body: { status: isWell ? 'ok' : 'unhealthy', ...served.status() } };
 }
 
 async function scrape(metrics: DaemonMetrics): Promise<Answer> {

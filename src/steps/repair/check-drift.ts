@@ -8,6 +8,7 @@ import {
   toEmbed,
   type Differences,
 } from '../differences.js';
+import { proveGraphHalf, proveVectorHalf } from '../prove-halves.js';
 import type { Step, StepContext } from '../step.js';
 
 /** At and below this many percent there is nothing to worry about: AutoMem's own monitor warns above it. */
@@ -18,8 +19,21 @@ export const checkDrift: Step = {
   id: 'check-drift',
   title: 'Decide whether to repair',
   writes: false,
-  run: (context) => Promise.resolve(decide(context)),
+  async run(context) {
+    const decision = decide(context);
+    if (context.work.nothingToDo === null) await proveWhatIsTaken(context);
+    return decision;
+  },
 };
+
+/** What is taken from the backup is read to its end before anything is copied or changed. */
+async function proveWhatIsTaken(context: StepContext): Promise<void> {
+  const { options, work } = context;
+  const differences = work.differences ?? noDifferences();
+  const owed = options.only === 'vectors' ? 0 : differences.owed.length;
+  if (memoriesToRestore(differences, options).length + owed > 0) await proveGraphHalf(context);
+  if (options.only !== 'graph' && toEmbed(differences).size > 0) await proveVectorHalf(context);
+}
 
 function decide(context: StepContext): string {
   const { work, options } = context;

@@ -1,5 +1,6 @@
 import { IdSet } from '../../backup/pair/id-set.js';
 import { ExitCode, Failure } from '../../failure.js';
+import { isFew } from '../few.js';
 import { vectorWriter } from '../guarded-writers.js';
 import { withoutMemory } from '../repair/without-memory.js';
 import { pointId } from '../source-index.js';
@@ -32,7 +33,10 @@ export const deleteExtraPoints: Step = {
       if (wanted.find(id) < 0) lacking.push(id);
       else known++;
     }
-    if (known < work.restored.vectors) throw notAllThere(context, work.restored.vectors, known);
+    const missing = work.restored.vectors - known;
+    // A service may have deleted some while the run was stopped.
+    if (missing > 0 && (work.restoredBefore === null || !isFew(missing, work.restored.vectors)))
+      throw notAllThere(context, work.restored.vectors, known);
     const extra = options.only === 'vectors' ? lacking : await withoutMemory(context, lacking);
     const stay = lacking.length - extra.length;
     const kept = stay === 0 ? '' : `; ${stay} kept, whose memories are in the graph`;

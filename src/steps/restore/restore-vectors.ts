@@ -11,6 +11,8 @@ import { vectorWriter } from '../guarded-writers.js';
 import { pointId } from '../source-index.js';
 import type { QuarantineEntry, Step, StepContext } from '../step.js';
 import { vectorPlace, type VectorPlace } from '../vectors/vector-place.js';
+import { isFew } from '../few.js';
+import { DeletedMemories } from './deleted-memories.js';
 import { NewerPoints } from './newer-points.js';
 
 /** Points between two questions for the lease, and for which ids the collection has. */
@@ -22,7 +24,8 @@ const NONE: ReadonlySet<string> = new Set();
 /**
  * Writes the points of the verified backup into the live collection as they were written: vectors and payloads are text
  * that is passed on as it is. Points that the backup lacks stay; with --merge, points that exist stay as they are. What
- * a point had that was changed after the backup goes to quarantine.
+ * a point had that was changed after the backup goes to quarantine. What the service wrote or deleted in both stores since the
+ * swap stays as it is. A run that goes on after this step was done writes nothing again.
  */
 export const restoreVectors: Step = {
   id: 'restore-vectors',
@@ -32,19 +35,44 @@ export const restoreVectors: Step = {
   async run(context) {
     const { vectors, collection, work } = context;
     const before = await vectors.count(collection);
+    const isOwn = context.changes.made('collection-create')?.phase === 'done';
     // Nothing is written over where there is nothing, nor with --merge.
-    const newer = before > 0 && !context.options.merge ? new NewerPoints(context) : null;
-    const restore = new VectorsRestore(context, await vectorPlace(context), newer);
+    const newer = before > 0 && !context.options.merge ? new NewerPoints(context, isOwn) : null;
+    const isDone = wasDone(context, before);
+    const deleted = await DeletedMemories.open(context);
+    const restore = new VectorsRestore(context, await vectorPlace(context), { newer, deleted, isDone });
     await restore.run();
     const after = await vectors.count(collection);
-    work.restored.vectors = restore.written;
+    work.restored.vectors = isDone
+      ? (work.restoredBefore ?? 0)
+      : restore.written + (isOwn ? restore.kept : 0);
     work.pointsOfBackup = restore.ids;
     const least = Math.max(before, restore.distinct);
     if (after < least) throw lost(context, least, after);
     for (const entry of restore.aside) context.quarantine(entry);
+    await noteDeleted(context, deleted, restore.ids);
     return restore.describe(after);
   },
 };
+
+/** Whether this run restored all points before it was stopped, and they are there but for what a service deletes. */
+function wasDone({ work: { restoredBefore } }: StepContext, points: number): boolean {
+  return restoredBefore !== null && isFew(Math.max(0, restoredBefore - points), restoredBefore);
+}
+
+/** Memories that were deleted while their points were written: the comparison at the end takes these away again. */
+async function noteDeleted({ work }: StepContext, deleted: DeletedMemories, ids: IdSet): Promise<void> {
+  for (const key of await deleted.look()) if (ids.find(key) >= 0) work.writtenPoints.add(key);
+}
+
+/** What is asked of each point before it is written. */
+interface Before {
+  /** Null where there is nothing that could be written over. */
+  newer: NewerPoints | null;
+  deleted: DeletedMemories;
+  /** Only looks: everything was written before. */
+  isDone: boolean;
+}
 
 class VectorsRestore {
   /** Of every point that was read, also of those that cannot be restored. */
@@ -53,6 +81,8 @@ class VectorsRestore {
   readonly aside: QuarantineEntry[] = [];
   private readonly writer: VectorWriter;
   private left = 0;
+  private stayed = 0;
+  private gone = 0;
   private handedOver = 0;
   private refused = 0;
   private unusable = 0;
@@ -60,7 +90,7 @@ class VectorsRestore {
   constructor(
     private readonly context: StepContext,
     private readonly place: VectorPlace,
-    private readonly newer: NewerPoints | null,
+    private readonly before: Before,
   ) {
     const onRefused = (id: string | bigint, reason: string): void => {
       this.refused++;
@@ -73,9 +103,14 @@ class VectorsRestore {
     return this.handedOver - this.refused;
   }
 
+  /** Points that are as they should be, or as the service made them since. */
+  get kept(): number {
+    return this.stayed;
+  }
+
   /** Points that must be in the collection now. */
   get distinct(): number {
-    return this.written + this.left;
+    return this.written + this.left + this.stayed;
   }
 
   async run(): Promise<void> {
@@ -133,14 +168,28 @@ class VectorsRestore {
       this.sinceLease = 0;
     }
     const { merge } = context.options;
-    await this.newer?.setAside(points);
-    const there = this.asksFirst ? await this.among(points) : NONE;
+    const wanted = await this.toWrite(points);
+    const there = this.asksFirst ? await this.among(wanted) : NONE;
     const isThere = ({ id }: FilePoint): boolean => there.has(joinKey(id));
-    const whole = points.filter((point) => !isThere(point)).map((point) => this.asWritten(point));
+    const whole = wanted.filter((point) => !isThere(point)).map((point) => this.asWritten(point));
     await writer.upsert(context.collection, whole);
     this.handedOver += whole.length;
     if (merge) this.left += there.size;
-    else if (there.size > 0) await this.writeInto(points.filter(isThere));
+    else if (there.size > 0) await this.writeInto(wanted.filter(isThere));
+  }
+
+  /** Without those that the service wrote or deleted since the swap. */
+  private async toWrite(points: readonly FilePoint[]): Promise<readonly FilePoint[]> {
+    const { newer, deleted, isDone } = this.before;
+    const alive = points.filter(({ id }) => !deleted.has(joinKey(id)));
+    this.gone += points.length - alive.length;
+    if (isDone) {
+      await newer?.look(alive);
+      return [];
+    }
+    const stay = (await newer?.setAside(alive)) ?? NONE;
+    this.stayed += stay.size;
+    return alive.filter(({ id }) => !stay.has(joinKey(id)));
   }
 
   /** Whether points that exist are not simply written over: they stay, or they have other vectors besides. */
@@ -200,7 +249,11 @@ class VectorsRestore {
   }
 
   describe(count: number): string {
+    if (this.before.isDone)
+      return `all points were written before the run was stopped; ${count} are in the collection`;
     const parts = [
+      [this.stayed, 'are there as they should be'],
+      [this.gone, 'left out whose memories were deleted meanwhile'],
       [this.left, 'were there and stay as they are'],
       [this.unusable + this.refused, 'could not be restored'],
     ] as const;

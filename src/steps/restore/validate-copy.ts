@@ -3,6 +3,7 @@ import { quoteName } from '../../stores/graph/cypher.js';
 import type { GraphStore } from '../../stores/graph/graph-store.js';
 import type { Step, StepContext } from '../step.js';
 import { CopyRecord } from './copy-record.js';
+import { saveStagedMemories } from './deleted-memories.js';
 import { tellLeftBehind } from './left-behind.js';
 
 /** Columns that are worth asking for besides the text of a node. */
@@ -29,6 +30,7 @@ export const validateCopy: Step = {
     // The server works on both at once.
     const beside = await context.openGraph();
     await Promise.all([compareNodes(context, staged), compareRelationships(context, beside, staged)]);
+    await saveStagedMemories(context.checkpoints, staged.memories);
     return `${staged.nodes} nodes and ${staged.relationships} relationships are as they were staged, to the last property`;
   },
 };

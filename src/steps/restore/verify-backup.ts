@@ -1,17 +1,13 @@
-import { newestSoundPair, type PairChoice } from '../../backup/pair/choose-pair.js';
-import type { Half } from '../../backup/pair/pair-problems.js';
+import { SALVAGED, type PairVerification } from '../../backup/pair/verify-pair.js';
 import type { BackupPair } from '../../backup/types.js';
-import { SALVAGED, verifyPair, type PairVerification } from '../../backup/pair/verify-pair.js';
-import { ExitCode, Failure } from '../../failure.js';
-import type { Archive } from '../../stores/archive/archive.js';
 import { vectorsInUse } from '../pair-in-use.js';
+import { searchOf, tellPassedOver } from '../prove-halves.js';
+import { chooseSound, unsoundBackup, type Halves } from '../sound-backup.js';
 import type { Step, StepContext } from '../step.js';
 import { tellLossOnce } from '../vectors/losses.js';
 import { checkFit } from './collection-fit.js';
 
-type Halves = 'both' | Half;
-
-/** Reasons and gaps that are named of many. */
+/** Gaps that are named of many. */
 const NAMED = 5;
 
 /**
@@ -23,17 +19,17 @@ export const verifyBackup: Step = {
   title: 'Verify the backup',
   writes: false,
   async run(context) {
-    const { archive, work } = context;
+    const { work } = context;
     const first = context.backup ?? context.assessment.backups.newestVectors;
-    if (archive === null || first === null) throw nothingUsable('no backup', 'there is none', context, null);
+    const search = searchOf(context);
+    if (search === null || first === null)
+      throw unsoundBackup([], { ...context, isNamed: false, pairs: [] }, null);
     const halves = halvesOf(first, context);
-    const { pair, verification, passedOver } = await choose(context, archive, first, halves);
-    if (pair === null || verification === null) throw unsound(context, passedOver, halves);
+    const onBytes = (bytes: number): void => context.progress('MB of JSON', Math.round(bytes / 1e6), null);
+    const { pair, verification, passedOver } = await chooseSound({ ...search, onBytes }, first, halves);
+    if (pair === null || verification === null) throw unsoundBackup(passedOver, search, halves);
     if (halves !== 'graph') await checkFit(context, pair, verification);
-    for (const { timestamp, reasons } of passedOver)
-      context.notice(`The backup ${timestamp} is passed over: ${told(reasons)}.`);
-    if (passedOver.length > 0)
-      context.notice(`The backup ${pair.timestamp} takes its place: what was written after it is not in it.`);
+    tellPassedOver(context, passedOver, pair);
     tellLosses(context, verification);
     work.pair = inUse(pair, verification, halves);
     // What was written after the backup and went with the graph is not known: as much as fits into that time.
@@ -43,8 +39,11 @@ export const verifyBackup: Step = {
   },
 };
 
-/** What is read of a backup: what is asked for, as far as there is any of it. */
-function halvesOf(pair: BackupPair, { options, assessment }: StepContext): Halves {
+/** What a restore reads of a backup: what is asked for, as far as there is any of it. */
+export function halvesOf(
+  pair: BackupPair,
+  { options, assessment }: Pick<StepContext, 'options' | 'assessment'>,
+): Halves {
   if (options.only !== null) return options.only;
   const { newest, newestVectors } = assessment.backups;
   if (newest === null) return 'vectors';
@@ -54,41 +53,6 @@ function halvesOf(pair: BackupPair, { options, assessment }: StepContext): Halve
 
 function isUsable(status: BackupPair['vectorsVerdict']['status']): boolean {
   return status === 'sound' || status === 'verified';
-}
-
-async function choose(
-  context: StepContext,
-  archive: Archive,
-  first: BackupPair,
-  halves: Halves,
-): Promise<Pick<PairChoice, 'pair' | 'verification' | 'passedOver'>> {
-  const { assessment, backupNamed } = context;
-  const verify = verifier(context, halves);
-  if (backupNamed) {
-    // Named, it is used even if it comes from the future.
-    const verification = await verify(archive, first, false);
-    if (verification.sound) return { pair: first, verification, passedOver: [] };
-    return { pair: null, verification: null, passedOver: [passed(first, verification)] };
-  }
-  const { pairs } = assessment.backups;
-  const older = pairs.slice(pairs.findIndex(({ timestamp }) => timestamp === first.timestamp));
-  return newestSoundPair(archive, older, verify);
-}
-
-function verifier(context: StepContext, halves: Halves) {
-  const { graphName, collection: collectionName, excludedTypes, signal } = context;
-  let bytes = 0;
-  const onBytes = (read: number): void => {
-    bytes += read;
-    context.progress('MB of JSON', Math.round(bytes / 1e6), null);
-  };
-  return (archive: Archive, pair: BackupPair, mixed: boolean): Promise<PairVerification> =>
-    verifyPair(archive, pair, { graphName, collectionName, excludedTypes, signal, halves, mixed, onBytes });
-}
-
-function passed(pair: BackupPair, { problems }: PairVerification): PairChoice['passedOver'][number] {
-  const fatal = problems.filter(({ severity }) => severity === 'fatal');
-  return { timestamp: pair.timestamp, reasons: fatal.map(({ message }) => message) };
 }
 
 /** What the steps to come take from: of a half that was not read, nothing. */
@@ -145,37 +109,6 @@ function noteUnknownLoss({ work, assessment }: StepContext): void {
 
 function named(ids: readonly string[]): string {
   return ids.slice(0, NAMED).join(', ') + (ids.length > NAMED ? ', …' : '');
-}
-
-function told(reasons: readonly string[]): string {
-  return reasons.slice(0, NAMED).join('; ');
-}
-
-function unsound(context: StepContext, passedOver: PairChoice['passedOver'], halves: Halves): Failure {
-  const [first] = passedOver;
-  const reason = passedOver.map(({ timestamp, reasons }) => `${timestamp}: ${told(reasons)}`).join('. ');
-  return nothingUsable(first?.timestamp ?? 'no backup', reason, context, halves);
-}
-
-function nothingUsable(
-  subject: string,
-  reason: string,
-  { backupNamed, graphName }: StepContext,
-  halves: Halves | null,
-): Failure {
-  const other = backupNamed ? 'Name another backup, or let Lifeboat choose with --backup latest.' : '';
-  const half =
-    halves === 'both'
-      ? ` Where only one half is damaged, the other can be restored: lifeboat recover restore-backup --only graph --confirm ${graphName}, then lifeboat recover reembed-vectors; or --only vectors, then lifeboat recover rebuild-graph.`
-      : '';
-  return new Failure({
-    operation: 'verify the backup',
-    subject,
-    reason,
-    hint: `Nothing was changed. ${other || 'Look for backups elsewhere (AUTOMEM_BACKUP_DIR, AUTOMEM_S3_BUCKET, --file).'}${half}`,
-    exitCode: ExitCode.nothingToRecoverFrom,
-    code: 'backup-unsound',
-  });
 }
 
 function describe(pair: BackupPair, { counts, vectorSize }: PairVerification, halves: Halves): string {

@@ -3,6 +3,7 @@ import type { SpaceSample } from '../../embedding/model-guard.js';
 import { ExitCode, Failure } from '../../failure.js';
 import type { EmbeddingProvider } from '../../embedding/provider.js';
 import { noDifferences, toEmbed, type MemoryIds } from '../differences.js';
+import { proveVectorHalf } from '../prove-halves.js';
 import type { Step, StepContext } from '../step.js';
 import { checkService } from './embed-through-service.js';
 import { EmbeddingRecord } from './embedding-record.js';
@@ -25,6 +26,7 @@ export const planEmbedding: Step = {
     refuseToMixSpaces(context);
     const wanted = stillWanted(context, toEmbed(context.work.differences ?? noDifferences()));
     if (wanted.size === 0) return 'every memory has its vector';
+    await proveVectorHalf(context);
     await replacesEmptyAsInBackup(context);
     const place = await vectorPlace(context);
     const survivors = await survivingSamples(context, wanted);

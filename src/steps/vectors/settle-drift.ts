@@ -49,6 +49,8 @@ export const settleDrift: Step = {
         await waitUntilOld(context);
       } else break;
     }
+    const kept = tellKept(context);
+    if (kept > 0) done.push(`${kept} memories that differ between the stores are left as they are (--merge)`);
     tellWithoutVector(context);
     const left = leaveNewer(context);
     if (left > 0) done.push(`${left} payloads that are newer than the graph are left alone`);
@@ -58,6 +60,36 @@ export const settleDrift: Step = {
     return done.length === 0 ? 'nothing differs any more' : done.join('; ');
   },
 };
+
+/** What a merge leaves as it is, though the stores differ in it. */
+const MERGE_LEAVES = ['changed', 'placeholders', 'stale', 'damaged', 'newer', 'undecided'] as const;
+
+/** With --merge, only what is missing is added: what is there and differs is taken off the list, and told in the end. */
+function leaveWhatIsThere({ options, work }: StepContext, found: Differences): void {
+  work.keptByMerge.clear();
+  if (!options.merge) return;
+  for (const kind of MERGE_LEAVES) {
+    for (const key of found[kind].keys()) work.keptByMerge.add(key);
+    found[kind].clear();
+  }
+}
+
+function tellKept(context: StepContext): number {
+  const { keptByMerge: kept } = context.work;
+  const what = 'memories differ between graph and payload, or in their vector, and were left as they are';
+  if (kept.size === 0) {
+    takeBackLoss(context.work, what);
+    return 0;
+  }
+  for (const key of kept)
+    setAside(context, key, 'its node and its point differ; with --merge, what is there is not changed');
+  tellLoss(
+    context.work,
+    what,
+    `${kept.size} ${what}, since --merge adds only what is missing. To bring them together: lifeboat repair --always`,
+  );
+  return kept.size;
+}
 
 /** Payloads that say something newer than a graph which this run does not change: neither side is touched. */
 function leaveNewer(context: StepContext): number {
@@ -103,6 +135,7 @@ async function lookAgain(context: StepContext, done: string[]): Promise<Differen
   const found = await findDifferences(asked, GRACE_SECONDS);
   for (const key of work.refusedVectors)
     for (const kind of ['missing', 'changed', 'placeholders'] as const) found[kind].delete(key);
+  leaveWhatIsThere(context, found);
   work.differences = found;
   work.drift = { before: work.drift?.before ?? null, after: found.percent };
   const removed = await removeOwnOrphans(context, found);

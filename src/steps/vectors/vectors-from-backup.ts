@@ -1,4 +1,5 @@
 import { noDifferences, toEmbed, type MemoryIds } from '../differences.js';
+import { proveVectorHalf } from '../prove-halves.js';
 import type { Step, StepContext } from '../step.js';
 import { usablePoints, vectorsFile, type BackupCoverage, type UsablePoint } from './backup-coverage.js';
 import { usableCoverage, survivingSamples } from './space-guard.js';
@@ -19,6 +20,7 @@ export const vectorsFromBackup: Step = {
   async run(context) {
     const wanted = stillWanted(context, toEmbed(context.work.differences ?? noDifferences()));
     if (wanted.size === 0) return 'no vector is missing';
+    await proveVectorHalf(context);
     if (vectorsFile(context) === null)
       return context.options.newSpace ? 'everything is embedded anew' : 'there is no backup with vectors';
     const written = await bringVectors(context, wanted);

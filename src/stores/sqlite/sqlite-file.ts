@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 
@@ -47,7 +47,9 @@ export class SqliteFile {
   static openToRead(path: string): SqliteFile {
     // A reader cannot remove the files that SQLite makes beside a store in WAL mode, and where the service runs as another
     // user it could not open them: what was not there before must go again.
-    const tidy = existsSync(`${path}-shm`) ? undefined : () => SqliteFile.removeLog(path);
+    // They lie beside the file itself, wherever a link to it lies.
+    const itself = behindLinks(path);
+    const tidy = existsSync(`${itself}-shm`) ? undefined : () => SqliteFile.removeLog(itself);
     return SqliteFile.open(path, path, { readOnly: true, timeout: PATIENCE_MS }, tidy);
   }
 
@@ -234,6 +236,15 @@ export class SqliteFile {
     } catch (error) {
       throw sqliteFailure(operation, this.path, error);
     }
+  }
+}
+
+/** The path itself where it leads nowhere: opening it says so. */
+function behindLinks(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
   }
 }
 

@@ -95,9 +95,10 @@ async function searchByTag(
 }
 
 async function countInGraph(graph: GraphStore, graphName: string, ids: readonly string[]): Promise<number> {
+  // An id may be a whole number, which toLower() refuses.
   const [row] = await graph.rows(
     graphName,
-    `CYPHER ids=${toCypherLiteral([...ids])} MATCH (m:Memory) WHERE toLower(m.id) IN $ids RETURN count(DISTINCT m.id)`,
+    `CYPHER ids=${toCypherLiteral([...ids])} MATCH (m:Memory) WITH toLower(toString(m.id)) AS id WHERE id IN $ids RETURN count(DISTINCT id)`,
   );
   return Number(row?.[0] === undefined ? 0 : decodeValue(row[0]));
 }

@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 
+import { Encrypter, generateIdentity, identityToRecipient } from 'age-encryption';
 import { pack } from 'tar-stream';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
 import { openBackupSource, type OpenedBackups } from '../../../src/backup/files/source.js';
 import { VectorsSource } from '../../../src/backup/files/vectors-source.js';
@@ -253,6 +254,54 @@ describe('anything else', () => {
     await expect(openBackupSource({ file: join(scratch, 'none'), scratch })).rejects.toMatchObject({
       reason: 'the file is not there',
     });
+  });
+});
+
+describe('what is encrypted', () => {
+  let identity: string;
+  let encrypter: Encrypter;
+  beforeAll(async () => {
+    identity = await generateIdentity();
+    encrypter = new Encrypter();
+    encrypter.addRecipient(await identityToRecipient(identity));
+  });
+  const encrypted = async (content: Buffer): Promise<Buffer> => Buffer.from(await encrypter.encrypt(content));
+  const identities = (): Promise<string[]> => Promise.resolve([identity]);
+
+  it.each([
+    ['graph', graphGzip],
+    ['vectors', vectorsGzip],
+  ] as const)(
+    'a %s half is opened with the key, and nothing of it lies in the clear',
+    async (half, content) => {
+      const path = file(await encrypted(content()), 'half.age');
+      const opened = await openBackupSource({ file: path, scratch, identities });
+      expect(opened.pairs.map(({ timestamp }) => timestamp)).toEqual([STAMP]);
+      const folder = readdirSync(scratch).find((name) => name !== 'half.age') ?? '';
+      const links = readdirSync(join(scratch, folder), { recursive: true, withFileTypes: true });
+      expect(links.filter((entry) => entry.isFile())).toEqual([]);
+      expect((await verified(opened, half)).sound).toBe(true);
+    },
+  );
+
+  it('an archive of encrypted halves, too', async () => {
+    const tar = pack();
+    tar.entry({ name: `${GRAPH_PATH}.age` }, await encrypted(graphGzip()));
+    tar.entry({ name: `${VECTORS_PATH}.age` }, await encrypted(vectorsGzip()));
+    tar.finalize();
+    const path = file(gzipSync(await buffer(tar)), 'backup.tar.gz');
+    const opened = await openBackupSource({ file: path, scratch, identities });
+    expect(await verified(opened, 'both')).toMatchObject({ sound: true, overlap: { both: 59 } });
+  });
+
+  it('is refused where no key opens it, and nothing stays on the disk', async () => {
+    const path = file(await encrypted(graphGzip()), 'half.age');
+    const other = await generateIdentity();
+    for (const keys of [[], [other]])
+      await expect(
+        openBackupSource({ file: path, scratch, identities: () => Promise.resolve(keys) }),
+      ).rejects.toMatchObject({ code: 'backup-key', exitCode: 2 });
+    expect(readdirSync(scratch)).toEqual(['half.age']);
   });
 });
 

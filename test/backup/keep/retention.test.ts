@@ -101,15 +101,17 @@ describe('the limits', () => {
     expect(decided(every(DAY, 4), { daily: 4, maxCount: 3 })[3]).toBe('20261102_120000 remove max-count');
   });
 
-  it('count what they may not touch, and remove others in its place', () => {
+  it('count from the newest on: what they may not touch pushes out nothing newer', () => {
     const pairs = every(DAY, 5).map((pair, index) => ({ ...pair, pinned: index >= 3 }));
     expect(decided(pairs, { daily: 5, maxCount: 3, maxAgeSeconds: DAY })).toEqual([
       '20261105_120000 keep daily, newest-complete',
-      '20261104_120000 remove max-count',
+      '20261104_120000 keep daily',
       '20261103_120000 remove max-age',
       '20261102_120000 keep daily, pinned',
       '20261101_120000 keep daily, pinned',
     ]);
+    const newest = every(DAY, 5).map((pair, index) => ({ ...pair, pinned: index < 2 }));
+    expect(decided(newest, { daily: 5, maxCount: 2 })[2]).toBe('20261103_120000 remove max-count');
   });
 
   it('leave the minimum alone, also where backups stopped years ago', () => {
@@ -130,7 +132,7 @@ describe('what nothing removes', () => {
     const pairs = every(DAY, 6).map((pair, index) => ({ ...pair, verified: index >= 4 }));
     expect(decided(pairs, { keepLast: 1, maxAgeSeconds: HOUR, maxCount: 1 })).toEqual(
       [
-        '20261105_120000 remove max-count',
+        '20261105_120000 keep last',
         '20261104_120000 remove unclaimed',
         '20261103_120000 remove unclaimed',
         '20261102_120000 remove unclaimed',

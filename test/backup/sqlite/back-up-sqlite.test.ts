@@ -1,5 +1,14 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
@@ -57,6 +66,14 @@ function unpacked(backup: SqliteBackup): string {
 }
 
 describe('backing up a SQLite memory store', () => {
+  it('leaves nothing beside a store that a link leads to either', async () => {
+    mkdirSync(join(folder, 'store.db.away'));
+    writeStore(join(folder, 'store.db.away/real.db'));
+    symlinkSync(join(folder, 'store.db.away/real.db'), source);
+    await backUp();
+    expect(readdirSync(join(folder, 'store.db.away'))).toEqual(['real.db']);
+  });
+
   it('writes the store and a manifest that tells the truth about it', async () => {
     writeStore(source, {
       memories: 500,

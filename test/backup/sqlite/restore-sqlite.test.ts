@@ -9,6 +9,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -23,6 +24,7 @@ import {
   type SqliteRestore,
   type SqliteRestoreOptions,
 } from '../../../src/backup/sqlite/restore-sqlite.js';
+import { unpackSqlite } from '../../../src/backup/sqlite/unpack-sqlite.js';
 import { writableLocalArchive } from '../../../src/stores/archive/local-writer.js';
 import { associationMetadata, openStore, rowsOf, writeStore } from './store.js';
 import { OtherProcess } from './writer.js';
@@ -95,6 +97,36 @@ describe('restoring a SQLite memory store', () => {
     expect(statSync(live).mode & 0o777).toBe(0o640);
     expect(rowsOf(live, COUNT)).toEqual([{ n: 201 }]);
     expect(rowsOf(join(folder, 'live', KEPT), COUNT)).toEqual([{ n: 7 }]);
+  });
+
+  it('removes what restores left that were killed, and nothing that may be of one at work', async () => {
+    const left = (name: string): string => join(folder, 'live', name);
+    const dead = new Date(Date.now() - 25 * 3_600_000);
+    for (const name of [
+      '.store.db.restoring-0a1b2c3d',
+      '.store.db.restoring-0a1b2c3d-wal',
+      '.store.db.restoring-mine',
+    ])
+      writeFileSync(left(name), 'x');
+    writeFileSync(left('.store.db.restoring-ffffffff'), 'x');
+    for (const name of ['.store.db.restoring-0a1b2c3d', '.store.db.restoring-mine'])
+      utimesSync(left(name), dead, dead);
+    await restore();
+    expect(inLive().filter((name) => name.startsWith('.'))).toEqual([
+      ...['.store.db.restoring-ffffffff', '.store.db.restoring-mine'],
+    ]);
+  });
+
+  it('says which disk lacks the room', async () => {
+    const unpacked = unpackSqlite(
+      writableLocalArchive(join(folder, 'backups')),
+      ...([listed(), { file: null, plain: null }, () => Promise.resolve([])] as const),
+      { to: join(folder, 'unpacked.db'), room: 100, isScratch: true },
+    );
+    await expect(unpacked).rejects.toMatchObject({
+      code: 'scratch-full',
+      hint: expect.stringContaining('TMPDIR') as unknown,
+    });
   });
 
   it('restores where no store is, through a link, and without a manifest', async () => {

@@ -6,7 +6,8 @@ import { generateIdentity, identityToRecipient } from 'age-encryption';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { backUpSqlite } from '../../../src/backup/sqlite/back-up-sqlite.js';
-import { sqliteBackups } from '../../../src/backup/sqlite/names.js';
+import { sqliteBackups, type SqliteBackupFile } from '../../../src/backup/sqlite/names.js';
+import { proveCopy } from '../../../src/backup/sqlite/prove-copy.js';
 import {
   describedFile,
   manifestBytes,
@@ -14,6 +15,7 @@ import {
 } from '../../../src/backup/sqlite/sqlite-manifest.js';
 import { verifySqlite, type SqliteVerification } from '../../../src/backup/sqlite/verify-sqlite.js';
 import type { VerifyLevel } from '../../../src/backup/verify/verified-notes.js';
+import { ExitCode, Failure } from '../../../src/failure.js';
 import { localArchive } from '../../../src/stores/archive/local-archive.js';
 import { writableLocalArchive } from '../../../src/stores/archive/local-writer.js';
 import { openStore, writeStore } from './store.js';
@@ -129,6 +131,29 @@ describe('verifying the backup of a SQLite store', () => {
     await forge(changed(sql));
     expect(await verify('quick')).toMatchObject({ ok: true });
     expect(codes(await verify('deep'))).toEqual(expected);
+  });
+
+  it('says nothing against a backup where the disk of this machine is full or fails', async () => {
+    await backUp();
+    const full = new Failure({
+      ...{ operation: 'unpack the backup', subject: folder, reason: 'the disk is full', hint: 'Make room.' },
+      ...{ exitCode: ExitCode.failed, code: 'sqlite-disk-full' },
+    });
+    let opened = 0;
+    const archive = localArchive(backups);
+    const open: typeof archive.open = (path, range, version) => {
+      // The second reading of the file is that of the restore.
+      if (path.endsWith('.gz') && ++opened > 1) throw full;
+      return archive.open(path, range, version);
+    };
+    const [listed] = sqliteBackups(await archive.list());
+    const options = { level: 'deep', scratch: folder, identities: () => Promise.resolve([]) } as const;
+    const verified = verifySqlite({ ...archive, open }, listed as SqliteBackupFile, options);
+    await expect(verified).rejects.toMatchObject({ code: 'sqlite-disk-full', exitCode: 1 });
+    expect(opened).toBe(2);
+    // What cannot be opened on this machine, whatever it is.
+    const gone = proveCopy(join(folder, 'gone.db'), 'the backup', null);
+    await expect(gone).rejects.toMatchObject({ code: 'sqlite-missing', exitCode: 1 });
   });
 
   it('tells a damaged manifest from one that is not there, and what that leaves unproven', async () => {

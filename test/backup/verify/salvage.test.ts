@@ -182,6 +182,32 @@ describe('with the blocks of a manifest', () => {
   });
 });
 
+describe('a verification of the damaged pair', () => {
+  it.each([
+    ['the checksum of its only block', 100, (bytes: Buffer) => flipped(bytes, bytes.length - 8, 1)],
+    ['a byte in a block', 15, (bytes: Buffer) => flipped(bytes, bytes.length >> 1, 7)],
+    ['bytes that came in', 15, (bytes: Buffer) => inserted(bytes, bytes.length >> 1)],
+    ['bytes that are missing', 15, (bytes: Buffer) => bytes.subarray(0, bytes.length >> 1)],
+  ])('says how many records a salvage finds: %s', async (_, records, damage) => {
+    const whole = await inBlocks(tinyPair(40), records);
+    const files = { ...whole, [VECTORS]: damage(bytesOf(whole, VECTORS)) };
+    const archive = archiveOf(files);
+    const { damage: all } = await verifyBackup(archive, await onlyPair(archive), {
+      ...{ level: 'quick', excludedTypes },
+    });
+    const found = all.filter(({ half }) => half === 'vectors');
+    const saved = (await salvage(files)).vectors?.saved.points;
+    expect(found.map(({ readable }) => readable)).toEqual([saved]);
+    expect(saved).toBeGreaterThan(0);
+    const reasons = found.flatMap(({ damaged: blocks }) => blocks.map(({ reason }) => reason));
+    expect(reasons.join()).not.toMatch(/Buffer|invalid|incorrect|Z_/);
+  });
+});
+
+function inserted(bytes: Buffer, at: number): Buffer {
+  return Buffer.concat([bytes.subarray(0, at), Buffer.alloc(5, 7), bytes.subarray(at)]);
+}
+
 describe('without a manifest', () => {
   it('a file that was cut short gives what comes before, and one in members what comes behind too', async () => {
     const files = tinyPair(3000);

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decryptingArchive } from '../../../src/backup/decrypting-archive.js';
 import { sealManifest } from '../../../src/backup/create/write-manifest.js';
 import type { BackupPair } from '../../../src/backup/types.js';
+import { isProvenQuick, verdictOf } from '../../../src/backup/verify/verdict.js';
 import { verifyBackup, type BackupVerification } from '../../../src/backup/verify/verify-backup.js';
 import { localArchive } from '../../../src/stores/archive/local-archive.js';
 import { Lab } from '../../support/lab.js';
@@ -222,6 +223,7 @@ describe('an encrypted pair', () => {
       expect(closed.ok).toBe(false);
       expect(codes(closed)).toEqual([]);
       expect(closed.unproven[0]).toContain('Its records could not be read');
+      expect([closed.noKey, verdictOf(closed), isProvenQuick(closed)]).toEqual([true, 'unproven', true]);
     }
     const open = await opened('full', [key]);
     expect(codes(open)).toEqual([]);
@@ -240,7 +242,8 @@ describe('an encrypted pair', () => {
 
   it('proves nothing without its manifest and its key', async () => {
     const manifest = Object.keys(files).find((name) => name.startsWith('lifeboat')) ?? '';
-    expect((await opened('quick', [], without(files, manifest))).unproven).toHaveLength(1);
+    const bare = await opened('quick', [], without(files, manifest));
+    expect([bare.unproven.length, verdictOf(bare), isProvenQuick(bare)]).toEqual([1, 'unproven', false]);
     expect((await opened('full', [key], without(files, manifest))).ok).toBe(true);
   });
 });
