@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -11,7 +11,7 @@ import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { Failure } from '../../src/failure.js';
-import { isGone, isStopped, thisProcess } from '../../src/recovery/holder.js';
+import { isGone, thisProcess } from '../../src/recovery/holder.js';
 import { acquireLease, type Lease, type LeaseOptions } from '../../src/recovery/lease.js';
 import { fileLease } from '../../src/stores/lease/file-lease.js';
 import type { LeaseClaim, LeaseStore } from '../../src/stores/lease/lease-store.js';
@@ -317,14 +317,19 @@ describe('taking over', () => {
   it('does not happen on demand while the process is merely stopped', async () => {
     const child = startChild('run-1', 30_000);
     await child.next('token');
-    child.process.kill('SIGSTOP');
     const { pid } = child.process;
+    const stopped = (is: boolean): Promise<void> =>
+      vi.waitFor(() => expect(readFileSync(`/proc/${pid ?? 0}/stat`, 'utf8').includes(') T ')).toBe(is), {
+        timeout: 10_000,
+      });
+    child.process.kill('SIGSTOP');
+    await stopped(true);
     const error = await failure(acquire('run-2', { takeOver: true }));
     expect(error).toMatchObject({ code: 'lease-held', exitCode: 11 });
     expect(error.reason).toContain('it is stopped, not dead');
     expect(error.hint).toContain(`kill -9 ${pid}`);
     child.process.kill('SIGCONT');
-    await vi.waitFor(() => expect(isStopped({ ...thisProcess(), pid: pid ?? 0 })).toBe(false));
+    await stopped(false);
     await acquire('run-2', { takeOver: true });
     expect(notices).toEqual([expect.stringContaining('as you asked')]);
   });
