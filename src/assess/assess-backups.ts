@@ -152,12 +152,15 @@ export async function checkPair(
   return bytes === 0 ? null : Math.round(bytes / ((performance.now() - started) / 1000));
 }
 
+/** No key opens it, or the file of the keys cannot be read: nothing speaks against the backup. */
+const NO_KEY: ReadonlySet<string> = new Set(['backup-key', 'age-identity']);
+
 async function verdict(check: () => Promise<BackupVerdict>): Promise<BackupVerdict> {
   try {
     return await check();
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
-    const locked = error.code === 'backup-key' ? ({ locked: true } as const) : {};
+    const locked = NO_KEY.has(error.code) ? ({ locked: true } as const) : {};
     return { status: 'broken', reason: error.reason, ...locked };
   }
 }

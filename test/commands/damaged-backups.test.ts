@@ -267,6 +267,15 @@ describe('backups are encrypted', () => {
     expect(await lab.differences(before)).toEqual([]);
   });
 
+  it('without the file of the keys, recover stops as well', async () => {
+    await lab.damage('graph-lost');
+    const gone = join(lab.folder, 'not-there.txt');
+    const run = await lab.recover([], { env: { LIFEBOAT_AGE_IDENTITY: gone } });
+    expect(run.summary).toMatchObject({ exitCode: 2, failure: { code: 'backup-key' }, kept: [] });
+    expect(run.summary.failure?.hint).toMatch(SET_KEY);
+    expect(await lab.leftovers()).toEqual([]);
+  });
+
   it('names commands that work', async () => {
     await lab.damage('graph-lost');
     const run = await lab.recover();

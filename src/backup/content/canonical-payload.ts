@@ -1,5 +1,6 @@
 import { parseJson, printPythonJson } from '../../memory/json.js';
 import { isMap } from '../../memory/values.js';
+import { Byte } from '../files/json-bytes.js';
 import { canonicalText } from './digest.js';
 import { KeyPath } from './key-paths.js';
 
@@ -10,19 +11,6 @@ const OTHERWISE = /[^ -~]|\\(?:\/|u(?:00(?:0[89acd]|[2-6][0-9a-f]|7[0-9a-e])|[0-
 const PRINTED = /^(?:0|-?[1-9][0-9]*|-?(?=[0-9.]{3,16}$)(?!0\.0000)(?:0|[1-9][0-9]*)\.(?:0|[0-9]*[1-9]))$/;
 
 const TYPE = '"type": ';
-
-const enum Char {
-  Quote = 34,
-  Comma = 44,
-  Minus = 45,
-  Zero = 48,
-  Nine = 57,
-  OpenBracket = 91,
-  Backslash = 92,
-  CloseBracket = 93,
-  OpenBrace = 123,
-  CloseBrace = 125,
-}
 
 /** A payload in the one form that digests are made of, and the type of its memory. */
 export interface CanonicalPayload {
@@ -73,11 +61,11 @@ export class CanonicalPayloads {
 
   private value(): string {
     switch (this.text.charCodeAt(this.pos)) {
-      case Char.Quote:
+      case Byte.Quote:
         return this.string();
-      case Char.OpenBrace:
+      case Byte.OpenBrace:
         return this.object();
-      case Char.OpenBracket:
+      case Byte.OpenBracket:
         return this.list();
       default:
         return this.scalar();
@@ -89,8 +77,8 @@ export class CanonicalPayloads {
     let path = this.root;
     this.pos++;
     this.depth++;
-    while (this.text.charCodeAt(this.pos) !== Char.CloseBrace) {
-      if (this.text.charCodeAt(this.pos) === Char.Comma) this.pos++;
+    while (this.text.charCodeAt(this.pos) !== Byte.CloseBrace) {
+      if (this.text.charCodeAt(this.pos) === Byte.Comma) this.pos++;
       path = this.key(path);
       const value = this.value();
       if (this.depth === 1 && path.line === TYPE && value.startsWith('"'))
@@ -118,8 +106,8 @@ export class CanonicalPayloads {
   private list(): string {
     const items: string[] = [];
     this.pos++;
-    while (this.text.charCodeAt(this.pos) !== Char.CloseBracket) {
-      if (this.text.charCodeAt(this.pos) === Char.Comma) this.pos++;
+    while (this.text.charCodeAt(this.pos) !== Byte.CloseBracket) {
+      if (this.text.charCodeAt(this.pos) === Byte.Comma) this.pos++;
       items.push(this.value());
     }
     this.pos++;
@@ -129,7 +117,7 @@ export class CanonicalPayloads {
   private string(): string {
     const { text, pos } = this;
     let end = text.indexOf('"', pos + 1);
-    while (text.charCodeAt(end - 1) === Char.Backslash && isEscaped(text, end))
+    while (text.charCodeAt(end - 1) === Byte.Backslash && isEscaped(text, end))
       end = text.indexOf('"', end + 1);
     this.pos = end + 1;
     return text.slice(pos, end + 1);
@@ -140,18 +128,18 @@ export class CanonicalPayloads {
     let end = pos + 1;
     for (; end < text.length; end++) {
       const char = text.charCodeAt(end);
-      if (char === Char.Comma || char === Char.CloseBrace || char === Char.CloseBracket) break;
+      if (char === Byte.Comma || char === Byte.CloseBrace || char === Byte.CloseBracket) break;
     }
     this.pos = end;
     const literal = text.slice(pos, end);
     const first = text.charCodeAt(pos);
-    const isNumber = first === Char.Minus || (first >= Char.Zero && first <= Char.Nine);
+    const isNumber = first === Byte.Minus || (first >= Byte.Zero && first <= Byte.Nine);
     return isNumber && !PRINTED.test(literal) ? printPythonJson(parseJson(literal)) : literal;
   }
 }
 
 function isEscaped(text: string, quote: number): boolean {
   let backslashes = 0;
-  while (text.charCodeAt(quote - 1 - backslashes) === Char.Backslash) backslashes++;
+  while (text.charCodeAt(quote - 1 - backslashes) === Byte.Backslash) backslashes++;
   return backslashes % 2 === 1;
 }
